@@ -1,0 +1,1 @@
+"""The PEM bundle: from bytes to a bundle that has been checked."""

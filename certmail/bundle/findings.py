@@ -1,0 +1,36 @@
+"""What a check has to say about a bundle: findings, each complete in itself.
+
+A finding carries a stable code, how grave it is, where it is, and what / why / next. Its texts
+quote public facts only; a base64 line of a key block never reaches a finding.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Severity(Enum):
+    """How grave a finding is. An ERROR forbids sending; nothing turns one into a WARNING."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTE = "note"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing a check found.
+
+    ``lines`` is an inclusive 1-based range in the file, or None where no line is at fault.
+    ``what``, ``why`` and ``next`` are sentences without a final period; ``next`` is a command or
+    an act. ``repair`` names the mechanical change that would cure it, where one exists.
+    """
+
+    code: str
+    severity: Severity
+    lines: tuple[int, int] | None
+    what: str
+    why: str
+    next: str
+    repair: str | None = None

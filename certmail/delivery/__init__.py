@@ -1,0 +1,1 @@
+"""The edge to the relay: from a sealed message to an outcome."""

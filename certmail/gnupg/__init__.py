@@ -1,0 +1,1 @@
+"""The edge to GnuPG: the only place that starts ``gpg``."""

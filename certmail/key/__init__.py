@@ -1,0 +1,1 @@
+"""The recipient's OpenPGP key: from a file to the pinned key."""

@@ -1,0 +1,1 @@
+"""The main job on an embedded default, for a first minute without any account."""
