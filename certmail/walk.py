@@ -1,0 +1,140 @@
+"""The story, readable aloud: identify the key, check the bundle, compose, seal, deliver.
+
+Knows the order of the rooms and nothing of how any of them works; concrete edges are handed in.
+A preview is a prefix of a send: it ends where the transport would begin, and no transport is in
+its reach.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from certmail.bundle.check import CheckedBundle, Verdict, check
+from certmail.bundle.findings import Finding, Severity
+from certmail.errors import BundleError, SealError
+from certmail.key import armor
+from certmail.key.pin import PinnedKey, require_usable
+from certmail.message.letter import Letter, Request, Sender, compose
+from certmail.message.seal import Copy, Engine, SealedMessage, Signer, parse_sealed, seal
+from certmail.values import Fingerprint
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from certmail.message.record import SealRecord
+
+Outcome_co = TypeVar("Outcome_co", covariant=True)
+Outcome = TypeVar("Outcome")
+
+
+class Transport(Protocol[Outcome_co]):
+    """What takes a sealed message, and nothing else, to the relay."""
+
+    def __call__(self, sealed: SealedMessage, /) -> Outcome_co:
+        """Submit the message."""
+
+
+class BundleRefused(BundleError):
+    """The bundle has errors; the findings travel with the refusal."""
+
+    def __init__(self, verdict: Verdict) -> None:
+        """Say how many and name the first: causes come before consequences."""
+        errors = [f for f in verdict.findings if f.severity is Severity.ERROR]
+        first = errors[0]
+        more = f", and {len(errors) - 1} more" if len(errors) > 1 else ""
+        super().__init__(
+            first.code,
+            f"the bundle cannot be sent: {first.what}{more}",
+            why=first.why,
+            next=first.next,
+            lines=first.lines,
+        )
+        self.findings: tuple[Finding, ...] = verdict.findings
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What the operator asks for: a bundle, the names it must cover, and what to say about it."""
+
+    pem: bytes = field(repr=False)
+    at: datetime
+    domains: tuple[str, ...] = ()
+    request: Request = field(default_factory=Request)
+    copy: Copy = Copy.NONE
+
+
+@dataclass(frozen=True, slots=True)
+class Sealing:
+    """A sealed message beside the letter it was made from, for those who may see both."""
+
+    sealed: SealedMessage
+    letter: Letter = field(repr=False)
+    findings: tuple[Finding, ...]
+
+
+def check_bundle(order: Order) -> tuple[CheckedBundle, tuple[Finding, ...]]:
+    """Check the bundle of an order.
+
+    Raises:
+        BundleRefused: with every finding, under the code of the first error.
+    """
+    verdict = check(order.pem, at=order.at, domains=order.domains)
+    if verdict.checked is None:
+        raise BundleRefused(verdict)
+    return verdict.checked, verdict.findings
+
+
+def seal_bundle(
+    order: Order, *, pinned: PinnedKey, signer: Callable[[], Signer], engine: Engine
+) -> Sealing:
+    """Walk from bytes to a sealed message: a whole preview, and all of a send but the last step.
+
+    ``signer`` is asked only after the bundle has passed, so that a bad bundle costs no look into
+    the user's GnuPG home.
+    """
+    checked, findings = check_bundle(order)
+    signs = signer()
+    letter = compose(
+        checked,
+        sender=Sender(
+            address=signs.address,
+            name=signs.name,
+            fingerprint=signs.fingerprint,
+            public_key=armor.encode("PGP PUBLIC KEY BLOCK", signs.public_key),
+        ),
+        recipient=pinned.recipient,
+        request=order.request,
+        at=order.at,
+    )
+    sealed = seal(letter, pinned=pinned, signer=signs, engine=engine, copy=order.copy)
+    return Sealing(sealed=sealed, letter=letter, findings=findings)
+
+
+def reopen(data: bytes, *, record: SealRecord, pinned: PinnedKey, at: datetime) -> SealedMessage:
+    """Prove a sealed message from a file again, so that precisely its bytes can be sent.
+
+    Raises:
+        SealError: ``SEAL-OUTDATED`` when the certificate inside has ended since, or the
+            ``SEAL-…`` code of what does not hold.
+    """
+    if record.ends <= at:
+        raise SealError(
+            "SEAL-OUTDATED",
+            f"the certificate in this sealed message ended on {record.ends:%Y-%m-%d}",
+            why="it was valid when the message was sealed and is not any more",
+            next="renew the certificate, then certmail preview BUNDLE --output FILE.eml",
+        )
+    copy_for = Fingerprint(record.copy_for) if record.copy_for else None
+    return parse_sealed(data, pinned=pinned, signature=record.signature(), copy_for=copy_for)
+
+
+def deliver(sealed: SealedMessage, *, transport: Transport[Outcome]) -> Outcome:
+    """Hand the message to the transport, if its key can be encrypted to on the day it is sent.
+
+    Raises:
+        KeyRefused: as `require_usable`.
+    """
+    require_usable(sealed.pinned)
+    return transport(sealed)
