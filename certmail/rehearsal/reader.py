@@ -1,0 +1,107 @@
+"""Open a delivered mail as the recipient would, who never met the sender.
+
+In: the message as it arrived and the recipient's GnuPG home. Out: what was found inside, and who
+signed it. Shares no code with the sealing: the mail is parsed by the standard library and opened
+through python-gnupg, in another home, with another key.
+"""
+
+from __future__ import annotations
+
+import email
+import email.policy
+import logging
+from dataclasses import dataclass, field
+from email.message import EmailMessage
+from typing import TYPE_CHECKING, Final
+
+import gnupg
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+logging.getLogger("gnupg").setLevel(logging.WARNING)
+
+_OPTIONS: Final = ["--no-options", "--disable-dirmngr", "--no-auto-key-locate"]
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What the recipient holds after opening the mail."""
+
+    subject: str
+    text: str
+    attachment: bytes = field(repr=False)
+    signed_by: str
+    signature: str
+    gnupg: str
+
+
+class ReaderError(Exception):
+    """The recipient could not open the mail: a finding about the rehearsal, not about secrets."""
+
+
+def make_key(home: Path, *, program: str, name: str, address: str, env: Mapping[str, str]) -> str:
+    """Make an unprotected key that dies in a day; give its fingerprint."""
+    tool = _tool(home, program=program, env=env)
+    made = tool.gen_key(
+        tool.gen_key_input(
+            key_type="EDDSA",
+            key_curve="ed25519",
+            key_usage="sign",
+            subkey_type="ECDH",
+            subkey_curve="cv25519",
+            subkey_usage="encrypt",
+            name_real=name,
+            name_email=address,
+            expire_date="1d",
+            no_protection=True,
+        )
+    )
+    if not made.fingerprint:
+        raise ReaderError("GnuPG made no key for the rehearsal")
+    return str(made.fingerprint)
+
+
+def export_key(home: Path, fingerprint: str, *, program: str, env: Mapping[str, str]) -> bytes:
+    """Export the public half, armored."""
+    return str(_tool(home, program=program, env=env).export_keys(fingerprint)).encode("ascii")
+
+
+def open_mail(content: bytes, *, home: Path, program: str, env: Mapping[str, str]) -> Opened:
+    """Decrypt, take the sender's key from inside, and verify the signature with it."""
+    outer = _message(content)
+    if outer.get_content_type() != "multipart/encrypted":
+        raise ReaderError("the delivered mail is not multipart/encrypted")
+    sealed = list(outer.iter_parts())[-1].get_content()
+    tool = _tool(home, program=program, env=env)
+    first = tool.decrypt(sealed)
+    if first.returncode != 0 and not first.data:
+        raise ReaderError("the recipient's GnuPG could not decrypt the mail")
+    inner = _message(first.data)
+    body = inner.get_body(preferencelist=("plain",))
+    bundle, public_key = (part.get_content() for part in inner.iter_attachments())
+    tool.import_keys(public_key)
+    # Again, now that the key which the letter brought along is there to verify with.
+    second = tool.decrypt(sealed)
+    return Opened(
+        subject=str(inner["Subject"]),
+        text=str(body.get_content()) if body is not None else "",
+        attachment=bundle,
+        signed_by=str(second.pubkey_fingerprint or ""),
+        signature=str(second.status or "") if second.valid else "not valid",
+        gnupg=".".join(str(number) for number in tool.version),
+    )
+
+
+def _tool(home: Path, *, program: str, env: Mapping[str, str]) -> gnupg.GPG:
+    tool = gnupg.GPG(gpgbinary=program, gnupghome=str(home), options=_OPTIONS, env=dict(env))
+    tool.encoding = "utf-8"
+    return tool
+
+
+def _message(data: bytes) -> EmailMessage:
+    message = email.message_from_bytes(data, policy=email.policy.default)
+    if not isinstance(message, EmailMessage):  # pragma: no cover - the policy's own class
+        raise ReaderError("not a message")
+    return message
