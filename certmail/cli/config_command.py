@@ -1,0 +1,53 @@
+"""``certmail config``: each setting, its value, and where it came from."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+import click
+
+from certmail.cli import options
+
+
+@click.command()
+@options.json_option
+@click.pass_obj
+def config(common: dict[str, Any], as_json: bool) -> None:  # noqa: FBT001 - click's flag
+    """Show each setting, its value, and where it came from.
+
+    A flag wins over a CERTMAIL_… variable, which wins over the settings file. No setting can turn
+    off a refusal, change the recipient, or hold a password.
+    """
+    from certmail.settings.resolve import load
+
+    settings = load(flags={}, environ=os.environ, config=common["settings_file"])
+    rows = list(settings.rows())
+    if as_json:
+        click.echo(
+            json.dumps(
+                {
+                    "schema": "certmail.config/1",
+                    "file": str(settings.path),
+                    "settings": [
+                        {
+                            "name": row.name,
+                            "value": row.shown if row.origin else None,
+                            "origin": str(row.origin) if row.origin else None,
+                        }
+                        for row in rows
+                    ],
+                },
+                indent=2,
+            )
+        )
+        return
+    there = "" if settings.path.exists() else " (does not exist)"
+    click.echo(f"settings file: {settings.path}{there}\n")
+    wide = max(len(row.name) for row in rows)
+    for row in rows:
+        if row.origin is None:
+            click.echo(f"  {row.name:<{wide}}  -")
+        else:
+            click.echo(f"  {row.name:<{wide}}  {row.shown}   [{row.origin}]")

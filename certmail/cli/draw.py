@@ -1,0 +1,80 @@
+"""Plain words on the terminal: errors, findings and rows. Draws; decides nothing."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import textwrap
+from typing import TYPE_CHECKING, Final
+
+from certmail.bundle.findings import Finding, Severity
+from certmail.errors import CertmailError, Left
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+MAX_WIDTH: Final = 100
+MIN_WIDTH: Final = 40
+
+_MARKS: Final = {Severity.ERROR: "✗", Severity.WARNING: "!", Severity.NOTE: "·"}
+_PLAIN_MARKS: Final = {Severity.ERROR: "x", Severity.WARNING: "!", Severity.NOTE: "-"}
+
+
+def width() -> int:
+    """Give the columns to draw in."""
+    return max(MIN_WIDTH, min(MAX_WIDTH, shutil.get_terminal_size((80, 24)).columns))
+
+
+def draw_error(error: CertmailError) -> str:
+    """Draw a refusal: what, where, why, next, and what has left the machine."""
+    where = ""
+    if error.file is not None:
+        where = f"{error.file}:{error.lines[0]}: " if error.lines else f"{error.file}: "
+    elif error.lines is not None:
+        where = f"line {error.lines[0]}: "
+    lines = _wrap(f"certmail: error[{error.code}]: {where}{error.what}", indent="  ")
+    if error.why:
+        lines += _row("why:", error.why)
+    lines += _row("next:", error.next)
+    if error.exit_status not in (2, 16) or error.left is not Left.NOTHING:
+        lines += _row("left:", error.left.value)
+    return "\n".join(lines) + "\n"
+
+
+def draw_findings(findings: Iterable[Finding]) -> str:
+    """Draw findings in the order in which they were found: causes before consequences."""
+    marks = _MARKS if _unicode() else _PLAIN_MARKS
+    lines: list[str] = []
+    for finding in findings:
+        head = f"{marks[finding.severity]} {finding.severity.value}[{finding.code}]"
+        lines += _wrap(f"{head} {_place(finding)}{finding.what}", indent="  ")
+        lines += _row("why:", finding.why)
+        lines += _row("next:", finding.next)
+    return "\n".join(lines) + "\n" if lines else ""
+
+
+def _place(finding: Finding) -> str:
+    if finding.lines is None:
+        return ""
+    first, last = finding.lines
+    return f"line {first}: " if first == last else f"lines {first} to {last}: "
+
+
+def _row(label: str, text: str) -> list[str]:
+    return _wrap(f"  {label:<6}{text}", indent=" " * 8)
+
+
+def _wrap(text: str, *, indent: str) -> list[str]:
+    """Wrap to the terminal, never inside a word: commands and paths stay whole."""
+    return textwrap.wrap(
+        text,
+        width=width(),
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _unicode() -> bool:
+    """Whether what is printed can hold more than ASCII."""
+    return (sys.stdout.encoding or "").lower().replace("-", "") in ("utf8", "utf16")

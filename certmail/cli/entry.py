@@ -1,0 +1,157 @@
+"""Start and end of every command: groups them, catches what they raise, gives the exit status.
+
+The only place where an exception becomes text. A `CertmailError` is drawn in full; anything else
+is a bug of ours, and its own text is withheld, since it may quote the bundle.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from certmail import __version__
+from certmail.cli import bundle_commands, key_commands, rehearse_command, send_commands
+from certmail.cli.config_command import config
+from certmail.cli.draw import draw_error
+from certmail.errors import CertmailError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import FrameType
+
+INTERRUPTED: Final = 130
+"""128 + SIGINT, as shells expect."""
+
+TERMINATED: Final = 143
+"""128 + SIGTERM."""
+
+BUG: Final = 1
+
+_FOREIGN_LOGGERS: Final = ("gnupg", "asyncio", "aiosmtplib", "keyring")
+"""Some of them log keys and sessions; they stay quiet, also under --debug."""
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit status: 0 done, 1 a bug of certmail, 2 usage, 10 bundle, 11 key, 12 sealing,"
+    " 13 relay (nothing accepted), 14 delivery unknown (do not resend blindly), 15 password,"
+    " 16 settings, 130 interrupted.",
+)
+@click.version_option(__version__, "-V", "--version", message="certmail %(version)s")
+@click.option(
+    "--config",
+    "settings_file",
+    type=click.Path(),
+    metavar="FILE",
+    help="Read this settings file instead of the usual one.",
+)
+@click.option("--debug", is_flag=True, help="Show where a bug of certmail happened.")
+@click.pass_context
+def certmail(context: click.Context, settings_file: str | None, debug: bool) -> None:  # noqa: FBT001 - click's flag
+    r"""Hand a TLS private key to Clever Cloud by signed and encrypted mail, or refuse.
+
+    First steps:
+
+    \b
+      certmail rehearse                 the whole job, on a throw-away set-up
+      certmail verify-key               is the bundled key the pinned one?
+      certmail check bundle.pem         would the provider take this bundle?
+      certmail preview bundle.pem       what would be sent, and who could read it?
+      certmail send bundle.pem          sign, encrypt and send it
+    """
+    context.obj = {"settings_file": settings_file, "debug": debug}
+
+
+for command in (
+    key_commands.verify_key,
+    bundle_commands.check,
+    send_commands.preview,
+    send_commands.send,
+    rehearse_command.rehearse,
+    config,
+):
+    certmail.add_command(command)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line; give its exit status."""
+    for name in _FOREIGN_LOGGERS:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    signal.signal(signal.SIGTERM, _terminate)
+    status: int
+    try:
+        ended = certmail.main(args=list(arguments), prog_name="certmail", standalone_mode=False)
+        sys.stdout.flush()
+        status = ended if isinstance(ended, int) else 0
+    except CertmailError as error:
+        status = _report(error, as_json="--json" in arguments)
+    except click.exceptions.Exit as end:
+        status = end.exit_code
+    except click.ClickException as error:
+        error.show()
+        status = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        sys.stderr.write("\ncertmail: interrupted; nothing more is done\n")
+        status = INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output has left: say nothing more, and keep the interpreter from
+        # flushing into the closed pipe at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = BUG
+    except Exception as bug:  # noqa: BLE001 - the last line of defence
+        status = _report_bug(bug, debug="--debug" in arguments)
+    return status
+
+
+def _report(error: CertmailError, *, as_json: bool) -> int:
+    if as_json:
+        sys.stdout.write(json.dumps(_as_json(error), indent=2) + "\n")
+    sys.stderr.write(draw_error(error))
+    return error.exit_status
+
+
+def _as_json(error: CertmailError) -> dict[str, Any]:
+    return {
+        "schema": "certmail.error/1",
+        "code": error.code,
+        "what": error.what,
+        "why": error.why,
+        "next": error.next,
+        "left": error.left.name.lower(),
+        "file": error.file,
+        "lines": list(error.lines) if error.lines else None,
+        "exit_status": error.exit_status,
+    }
+
+
+def _report_bug(bug: BaseException, *, debug: bool) -> int:
+    """Name the place and the kind of a bug, and never its text."""
+    sys.stderr.write(
+        f"certmail: error[BUG]: certmail itself has failed ({type(bug).__name__})\n"
+        "  why:  this should not happen, whatever the input\n"
+        "  next: run the command again with --debug and report what it shows; attach no bundle\n"
+    )
+    if debug:
+        # The text of a foreign exception is withheld: it may quote the private key.
+        seen: BaseException | None = bug
+        while seen is not None:
+            sys.stderr.write(f"  {type(seen).__module__}.{type(seen).__name__}, text withheld\n")
+            trace = seen.__traceback__
+            while trace is not None:
+                code = trace.tb_frame.f_code
+                sys.stderr.write(f"    {code.co_filename}:{trace.tb_lineno} {code.co_qualname}\n")
+                trace = trace.tb_next
+            seen = seen.__cause__ or seen.__context__
+    return BUG
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    """Unwind on SIGTERM, so that agents end and throw-away homes are removed."""
+    del number, frame
+    sys.exit(TERMINATED)

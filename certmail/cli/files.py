@@ -1,0 +1,196 @@
+"""Files that commands read and write: bundles in, sealed messages in and out, records both ways.
+
+A bundle is read once, whole, into memory, so that what is checked is what is sealed. What is
+written is sealed already; plaintext is never written.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from pathlib import Path
+from typing import Final, NoReturn
+
+import click
+
+from certmail.errors import BundleError, CertmailError, SealError, UsageError
+from certmail.values import printable
+
+MAX_BUNDLE_OCTETS: Final = 2**20
+"""A bundle is a few kilobytes; a megabyte is something else."""
+
+MAX_SEALED_OCTETS: Final = 8 * 2**20
+
+
+def read_bundle(path: str) -> bytes:
+    """Read a bundle from a file, or from standard input for ``-``.
+
+    Raises:
+        BundleError: ``BUNDLE-UNREADABLE``, ``BUNDLE-TOO-LARGE``.
+    """
+    if path == "-":
+        if sys.stdin.isatty():
+            raise UsageError(
+                "BUNDLE-FROM-TERMINAL",
+                "standard input is a terminal",
+                why="a private key pasted into a terminal stays in its scroll-back",
+                next="certmail check FILE, or pipe the bundle in",
+            )
+        data = sys.stdin.buffer.read(MAX_BUNDLE_OCTETS + 1)
+    else:
+        try:
+            data = _read_regular(path, limit=MAX_BUNDLE_OCTETS)
+        except OSError as error:
+            _refuse_unreadable(path, error.strerror or "it cannot be read")
+    if len(data) > MAX_BUNDLE_OCTETS:
+        raise BundleError(
+            "BUNDLE-TOO-LARGE",
+            f"{printable(path)} is larger than {MAX_BUNDLE_OCTETS} octets",
+            why="a bundle is a key and a few certificates, some kilobytes in all",
+            next="name the PEM file that holds key, certificate and intermediates",
+            file=printable(path),
+        )
+    return data
+
+
+def read_sealed(path: str) -> bytes:
+    """Read a sealed message that ``certmail preview --output`` wrote.
+
+    Raises:
+        SealError: ``SEAL-FILE-UNREADABLE``.
+    """
+    reason = f"it is larger than {MAX_SEALED_OCTETS} octets"
+    try:
+        data = _read_regular(path, limit=MAX_SEALED_OCTETS)
+    except OSError as error:
+        data, reason = b"", error.strerror or "it cannot be read"
+    if not data or len(data) > MAX_SEALED_OCTETS:
+        raise SealError(
+            "SEAL-FILE-UNREADABLE",
+            f"{printable(path)} cannot be read: {reason}",
+            why="the sealed message to send is in that file",
+            next="certmail preview BUNDLE --output FILE.eml",
+            file=printable(path),
+        )
+    return data
+
+
+def write_sealed(path: str, wire: bytes) -> None:
+    """Write a sealed message to a new file, whole or not at all, for the user's eyes only.
+
+    Raises:
+        UsageError: ``OUTPUT-EXISTS``, ``OUTPUT-UNWRITABLE``.
+    """
+    target = Path(path)
+    try:
+        _write_new(target, wire)
+    except FileExistsError:
+        raise UsageError(
+            "OUTPUT-EXISTS",
+            f"{printable(path)} exists already",
+            why="a sealed message that somebody has reviewed is never overwritten",
+            next="give another name, or remove the file first",
+            file=printable(path),
+        ) from None
+    except OSError as error:
+        raise UsageError(
+            "OUTPUT-UNWRITABLE",
+            f"{printable(path)} cannot be written: {error.strerror}",
+            why="the sealed message was to be kept there",
+            next="give a path in a folder that you can write to",
+            file=printable(path),
+        ) from None
+
+
+def record_path(sha256: str) -> Path:
+    """Tell where the record of a sealed message lies."""
+    import platformdirs
+
+    state = platformdirs.user_state_dir("certmail", appauthor=False)
+    return Path(state) / "sealed" / f"{sha256}.json"
+
+
+def write_record(sha256: str, text: str) -> None:
+    """Keep a record of public facts, in a folder of the user's own.
+
+    Raises:
+        UsageError: ``RECORD-UNWRITABLE``.
+    """
+    path = record_path(sha256)
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _write_new(path, text.encode())
+    except FileExistsError:
+        return  # the same message has the same record
+    except OSError as error:
+        raise UsageError(
+            "RECORD-UNWRITABLE",
+            f"{printable(str(path))} cannot be written: {error.strerror}",
+            why="without its record a sealed message cannot be sent later",
+            next="make the folder writable, or send without --output",
+            file=printable(str(path)),
+        ) from None
+
+
+def read_record_text(sha256: str) -> str:
+    """Find the record of a sealed message.
+
+    Raises:
+        SealError: ``SEAL-UNKNOWN``.
+    """
+    try:
+        return _read_regular(str(record_path(sha256)), limit=2**16).decode()
+    except (OSError, UnicodeDecodeError):
+        raise SealError(
+            "SEAL-UNKNOWN",
+            "this installation has no record of having sealed that message",
+            why="from outside nobody can see whether a message is signed and what it holds;"
+            " the record made when it was sealed is the evidence",
+            next="certmail preview BUNDLE --output FILE.eml here, then send that file",
+        ) from None
+
+
+def with_file(error: CertmailError, path: str) -> CertmailError:
+    """Add to an error the name of the file it is about, as the user typed it."""
+    if error.file is None and path != "-":
+        error.file = printable(path)
+    return error
+
+
+def _read_regular(path: str, *, limit: int) -> bytes:
+    """Read up to ``limit`` octets and one more; a folder, pipe or device is refused unopened."""
+    # O_NONBLOCK: opening a FIFO that nobody writes to would wait for ever.
+    descriptor = os.open(
+        path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    )
+    with os.fdopen(descriptor, "rb") as stream:
+        mode = os.fstat(descriptor).st_mode
+        if not stat.S_ISREG(mode):
+            raise OSError(0, "it is not a regular file")
+        return stream.read(limit + 1)
+
+
+def _write_new(path: Path, content: bytes) -> None:
+    """Create ``path`` with mode 0600 and all of ``content``, or leave nothing."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
+            out.write(content)
+            out.flush()
+            os.fsync(out.fileno())
+        # A link, unlike a rename, fails where something stands already.
+        os.link(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _refuse_unreadable(path: str, reason: str) -> NoReturn:
+    shown = click.format_filename(path, shorten=False)
+    raise BundleError(
+        "BUNDLE-UNREADABLE",
+        f"{printable(shown, limit=200)} cannot be read: {reason}",
+        why="the private key, certificate and intermediates are to come from that file",
+        next="certmail check FILE, with the path of a PEM file you can read",
+        file=None,
+    ) from None

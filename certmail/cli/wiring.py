@@ -1,0 +1,133 @@
+"""What every command that seals needs, put together once: settings, GnuPG, the key, the clock."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from certmail.recipient import CLEVER_CLOUD
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from certmail.delivery.relay import Relay, Timeouts
+    from certmail.gnupg.engine import GnuPG
+    from certmail.gnupg.runner import Gpg
+    from certmail.key.pin import PinnedKey
+    from certmail.message.seal import Signer
+    from certmail.secrets import SecretSource
+    from certmail.settings.resolve import Settings
+    from certmail.values import Address
+
+
+@dataclass(frozen=True, slots=True)
+class Workbench:
+    """One run's settings, clock and tools. The clock is read once."""
+
+    settings: Settings
+    gpg: Gpg
+    at: datetime
+
+    @property
+    def env(self) -> Mapping[str, str]:
+        """The environment; the GnuPG edge passes on what is on its list and nothing else."""
+        return os.environ
+
+    def key(self) -> PinnedKey:
+        """Identify the recipient's key: the copy named by the settings, or the bundled one."""
+        from certmail.gnupg.identify import identify_key
+        from certmail.settings.keys import KEY_FILE
+
+        data, source = read_key(self.settings.get(KEY_FILE))
+        return identify_key(
+            data, source=source, recipient=CLEVER_CLOUD, gpg=self.gpg, env=self.env, at=self.at
+        )
+
+    def signer(self) -> Signer:
+        """Find the user's signing key."""
+        from certmail.gnupg.signers import find_signer
+        from certmail.settings.keys import SENDER_ADDRESS, SENDER_KEY, SENDER_NAME
+
+        return find_signer(
+            self.gpg,
+            address=self.settings.get(SENDER_ADDRESS),
+            fingerprint=self.settings.get(SENDER_KEY),
+            name=self.settings.get(SENDER_NAME),
+            home=None,
+            env=self.env,
+        )
+
+    def engine(self) -> GnuPG:
+        """Give the user's GnuPG; where nobody could answer a pinentry, it fails at once."""
+        from certmail.gnupg.engine import GnuPG
+        from certmail.settings.keys import GNUPG_SIGN_TIMEOUT_S
+
+        somebody_there = sys.stdin.isatty() or any(
+            os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")
+        )
+        return GnuPG(
+            self.gpg,
+            self.env,
+            sign_timeout_s=float(self.settings.require(GNUPG_SIGN_TIMEOUT_S)),
+            pinentry="default" if somebody_there else "error",
+        )
+
+    def relay(self, sender: Address) -> Relay:
+        """Put the relay together from the settings; the login defaults to the sender's address."""
+        from certmail.delivery.relay import Mode, Relay
+        from certmail.settings import keys
+
+        user = self.settings.get(keys.RELAY_USER)
+        return Relay(
+            host=self.settings.require(keys.RELAY_HOST),
+            port=self.settings.require(keys.RELAY_PORT),
+            mode=Mode[self.settings.require(keys.RELAY_MODE).name],
+            user=(sender.text if user is None else user) or None,
+            ca_file=self.settings.get(keys.RELAY_CA_FILE),
+        )
+
+    def timeouts(self) -> Timeouts:
+        """Bound the delivery as a whole by the user's setting."""
+        from certmail.delivery.relay import Timeouts
+        from certmail.settings.keys import RELAY_TIMEOUT_S
+
+        return Timeouts(total_s=float(self.settings.require(RELAY_TIMEOUT_S)))
+
+    def secret(self, relay: Relay) -> SecretSource | None:
+        """Name where the password would come from; nothing is read yet."""
+        from certmail import secrets
+        from certmail.settings.keys import RELAY_PASSWORD_COMMAND
+
+        if relay.user is None:
+            return None
+        command = self.settings.get(RELAY_PASSWORD_COMMAND)
+        if command is not None:
+            return secrets.from_command(command)
+        return secrets.from_keyring_or_prompt(relay)
+
+
+def read_key(path: Any) -> tuple[bytes, str]:
+    """Read the copy of the key to judge, and name it."""
+    from certmail.key import bundled
+
+    if path is None:
+        return bundled.read_bundled(), bundled.BUNDLED_SOURCE
+    return bundled.read_key_file(path), str(path)
+
+
+def workbench(common: Mapping[str, Any], flags: Mapping[str, str]) -> Workbench:
+    """Read the settings and the clock, and find GnuPG."""
+    from certmail.gnupg.runner import find_gpg
+    from certmail.settings.keys import GNUPG_PROGRAM
+    from certmail.settings.resolve import load
+
+    settings = load(flags=flags, environ=os.environ, config=common["settings_file"])
+    program = settings.get(GNUPG_PROGRAM)
+    return Workbench(
+        settings=settings,
+        gpg=find_gpg(str(program) if program else None),
+        at=datetime.now(UTC),
+    )
