@@ -46,10 +46,10 @@ def read_bundle(path: str) -> bytes:
     if len(data) > MAX_BUNDLE_OCTETS:
         raise BundleError(
             "BUNDLE-TOO-LARGE",
-            f"{printable(path)} is larger than {MAX_BUNDLE_OCTETS} octets",
+            f"{printable(path, limit=400)} is larger than {MAX_BUNDLE_OCTETS} octets",
             why="a bundle is a key and a few certificates, some kilobytes in all",
             next="name the PEM file that holds key, certificate and intermediates",
-            file=printable(path),
+            file=printable(path, limit=400),
         )
     return data
 
@@ -68,10 +68,10 @@ def read_sealed(path: str) -> bytes:
     if not data or len(data) > MAX_SEALED_OCTETS:
         raise SealError(
             "SEAL-FILE-UNREADABLE",
-            f"{printable(path)} cannot be read: {reason}",
+            f"{printable(path, limit=400)} cannot be read: {reason}",
             why="the sealed message to send is in that file",
             next="certmail preview BUNDLE --output FILE.eml",
-            file=printable(path),
+            file=printable(path, limit=400),
         )
     return data
 
@@ -88,18 +88,18 @@ def write_sealed(path: str, wire: bytes) -> None:
     except FileExistsError:
         raise UsageError(
             "OUTPUT-EXISTS",
-            f"{printable(path)} exists already",
+            f"{printable(path, limit=400)} exists already",
             why="a sealed message that somebody has reviewed is never overwritten",
             next="give another name, or remove the file first",
-            file=printable(path),
+            file=printable(path, limit=400),
         ) from None
     except OSError as error:
         raise UsageError(
             "OUTPUT-UNWRITABLE",
-            f"{printable(path)} cannot be written: {error.strerror}",
+            f"{printable(path, limit=400)} cannot be written: {error.strerror}",
             why="the sealed message was to be kept there",
             next="give a path in a folder that you can write to",
-            file=printable(path),
+            file=printable(path, limit=400),
         ) from None
 
 
@@ -126,10 +126,10 @@ def write_record(sha256: str, text: str) -> None:
     except OSError as error:
         raise UsageError(
             "RECORD-UNWRITABLE",
-            f"{printable(str(path))} cannot be written: {error.strerror}",
+            f"{printable(str(path), limit=400)} cannot be written: {error.strerror}",
             why="without its record a sealed message cannot be sent later",
             next="make the folder writable, or send without --output",
-            file=printable(str(path)),
+            file=printable(str(path), limit=400),
         ) from None
 
 
@@ -154,7 +154,7 @@ def read_record_text(sha256: str) -> str:
 def with_file(error: CertmailError, path: str) -> CertmailError:
     """Add to an error the name of the file it is about, as the user typed it."""
     if error.file is None and path != "-":
-        error.file = printable(path)
+        error.file = printable(path, limit=400)
     return error
 
 

@@ -88,6 +88,11 @@ def _draw(rehearsal: Rehearsal) -> None:
             Text("ok" if held else "NO", style="green" if held else "bold red"), sentence
         )
     screen.print(screens.panel("What was shown", verdicts))
+    refusals = Table.grid(padding=(0, 2))
+    for attack in rehearsal.refused:
+        unread = "" if attack.passwords_read == 0 else " PASSWORD READ"
+        refusals.add_row(attack.attack, attack.code, f"exit {attack.exit_status}{unread}")
+    screen.print(screens.panel("What was tried and refused, without reading a password", refusals))
     if rehearsal.good and rehearsal.nothing_left:
         screen.print("The rehearsal held in every point. Nothing of it is left on this machine.")
         screen.print("Next: certmail preview BUNDLE")
@@ -124,13 +129,6 @@ def _evidence(rehearsal: Rehearsal) -> list[tuple[bool, str]]:
             rehearsal.bundle_equal,
             f"the attachment of {len(opened.attachment)} octets equals the bundle byte for byte",
         ),
-        *(
-            (
-                attack.passwords_read == 0,
-                f"refused: {attack.attack} ({attack.code}); the password was not read",
-            )
-            for attack in rehearsal.refused
-        ),
         (
             rehearsal.nothing_left,
             "the throw-away keys, their agents, the mail server and its certificate are gone",
@@ -143,6 +141,15 @@ def _as_json(rehearsal: Rehearsal) -> dict[str, Any]:
         "schema": "certmail.rehearsal/1",
         "held": rehearsal.good and rehearsal.nothing_left,
         "evidence": [{"held": held, "what": sentence} for held, sentence in _evidence(rehearsal)],
+        "refused": [
+            {
+                "attack": attack.attack,
+                "code": attack.code,
+                "exit_status": attack.exit_status,
+                "passwords_read": attack.passwords_read,
+            }
+            for attack in rehearsal.refused
+        ],
         "message_sha256": rehearsal.receipt.sha256,
         "recipient_key": rehearsal.recipient_key.text,
         "signer": rehearsal.signer.text,

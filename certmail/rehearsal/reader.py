@@ -68,6 +68,22 @@ def export_key(home: Path, fingerprint: str, *, program: str, env: Mapping[str, 
     return str(_tool(home, program=program, env=env).export_keys(fingerprint)).encode("ascii")
 
 
+def revoked_copy(
+    home: Path, fingerprint: str, *, elsewhere: Path, program: str, env: Mapping[str, str]
+) -> bytes:
+    """Give the key as its owner would publish it after revoking it; the key itself stays as it is.
+
+    GnuPG wrote the revocation when it made the key, with a colon in front so that nobody imports
+    it by mistake. It is put together in the empty home ``elsewhere``.
+    """
+    certificate = home / "openpgp-revocs.d" / f"{fingerprint}.rev"
+    revocation = certificate.read_text().replace(":-----BEGIN", "-----BEGIN")
+    tool = _tool(elsewhere, program=program, env=env)
+    tool.import_keys(export_key(home, fingerprint, program=program, env=env).decode("ascii"))
+    tool.import_keys(revocation)
+    return export_key(elsewhere, fingerprint, program=program, env=env)
+
+
 def open_mail(content: bytes, *, home: Path, program: str, env: Mapping[str, str]) -> Opened:
     """Decrypt, take the sender's key from inside, and verify the signature with it."""
     outer = _message(content)

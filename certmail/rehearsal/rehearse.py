@@ -16,16 +16,30 @@ from typing import TYPE_CHECKING, Final
 
 from certmail.delivery.relay import Mode, Relay
 from certmail.delivery.smtp import deliver
-from certmail.errors import CertmailError
 from certmail.gnupg.engine import GnuPG
 from certmail.gnupg.homes import throwaway_home
 from certmail.gnupg.identify import identify_key
 from certmail.gnupg.signers import find_signer
 from certmail.recipient import CLEVER_CLOUD, Recipient
-from certmail.rehearsal.authority import Authority, throwaway_authority, throwaway_bundle
-from certmail.rehearsal.reader import Opened, ReaderError, export_key, make_key, open_mail
-from certmail.rehearsal.server import LOOPBACK, Mailbox, mail_server
-from certmail.values import Address, Fingerprint, Hostname, Secret
+from certmail.rehearsal.authority import throwaway_authority, throwaway_bundle
+from certmail.rehearsal.reader import (
+    Opened,
+    ReaderError,
+    export_key,
+    make_key,
+    open_mail,
+    revoked_copy,
+)
+from certmail.rehearsal.refusals import (
+    Password,
+    Refused,
+    Scene,
+    server_context,
+    try_everything,
+    write_private,
+)
+from certmail.rehearsal.server import LOOPBACK, mail_server
+from certmail.values import Address, Fingerprint, Hostname
 from certmail.walk import Order, Sealing, seal_bundle
 from certmail.walk import deliver as walk_deliver
 
@@ -39,15 +53,6 @@ if TYPE_CHECKING:
 SENDER: Final = Address("operator@rehearsal.example")
 NAMES: Final = ("rehearsal.example", "www.rehearsal.example")
 _USER: Final = "operator"
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """An attack that was tried and what certmail answered."""
-
-    attack: str
-    code: str
-    passwords_read: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,18 +87,6 @@ class Rehearsal:
         return not any(home.exists() for home in self.homes)
 
 
-@dataclass(slots=True)
-class _Password:
-    """A secret source that counts how often it is asked."""
-
-    text: str = field(repr=False)
-    reads: int = 0
-
-    def read(self) -> Secret:
-        self.reads += 1
-        return Secret(self.text)
-
-
 def rehearse(
     pem: bytes | None,
     *,
@@ -108,9 +101,8 @@ def rehearse(
         CertmailError: as a real send would, for the same reasons.
     """
     with ExitStack() as stack:
-        sender_home, recipient_home, files = (
-            stack.enter_context(throwaway_home(env)) for _ in range(3)
-        )
+        homes = tuple(stack.enter_context(throwaway_home(env)) for _ in range(4))
+        sender_home, recipient_home, spare, files = homes
         step("making throw-away keys for a sender and a stand-in recipient")
         signer_key = make_key(
             sender_home, program=gpg.path, name="Rehearsing Operator", address=SENDER.text, env=env
@@ -124,8 +116,9 @@ def rehearse(
         order = Order(pem if pem is not None else throwaway_bundle(authority, *NAMES), at=at)
 
         step("identifying the recipient's key, checking the bundle, signing, encrypting")
+        stand_in_key = export_key(recipient_home, stand_in.pin.text, program=gpg.path, env=env)
         pinned = identify_key(
-            export_key(recipient_home, stand_in.pin.text, program=gpg.path, env=env),
+            stand_in_key,
             source="the rehearsal's stand-in key",
             recipient=stand_in,
             gpg=gpg,
@@ -133,27 +126,32 @@ def rehearse(
             at=at,
         )
         engine = GnuPG(gpg, env, signing_home=sender_home, pinentry="error")
-        sealing = seal_bundle(
-            order,
-            pinned=pinned,
-            signer=lambda: find_signer(
-                gpg,
-                address=SENDER,
-                fingerprint=Fingerprint(signer_key),
-                name=None,
-                home=sender_home,
-                env=env,
-            ),
-            engine=engine,
+        signer = find_signer(
+            gpg,
+            address=SENDER,
+            fingerprint=Fingerprint(signer_key),
+            name=None,
+            home=sender_home,
+            env=env,
         )
+        sealing = seal_bundle(order, pinned=pinned, signer=lambda: signer, engine=engine)
 
         step("starting a mail server with TLS on loopback and sending through it")
-        password = _Password(token_urlsafe(24))
-        relay_file, ca_file = _relay_files(files, authority)
+        password = Password(token_urlsafe(24))
+        issued = authority.issue(LOOPBACK)
+        # Python's ssl loads a server's key from a file only; it guards nothing, and dies with it.
+        certificate = write_private(files / "relay.pem", issued.private_key + issued.certificate)
+        ca_file = write_private(files / "ca.pem", authority.pem)
         mailbox = stack.enter_context(
-            mail_server(certificate=relay_file, user=_USER, password=password.text)
+            mail_server(context=server_context(certificate), user=_USER, password=password.text)
         )
-        receipt = _send(sealing, relay=_relay(mailbox, ca_file), password=password)
+        relay = Relay(Hostname(LOOPBACK), mailbox.port, Mode.IMPLICIT, _USER, ca_file)
+        receipt = walk_deliver(
+            sealing.sealed,
+            transport=lambda sealed: deliver(
+                sealed, relay=relay, secret=password, now=lambda: datetime.now(UTC)
+            ),
+        )
 
         step("opening the delivered mail as the recipient would")
         if len(mailbox.delivered) != 1:
@@ -162,7 +160,24 @@ def rehearse(
         opened = open_mail(arrived.content, home=recipient_home, program=gpg.path, env=env)
 
         step("trying what must be refused")
-        refused = _attacks(sealing, mailbox=mailbox, files=files, at=at)
+        refused = try_everything(
+            Scene(
+                sealing=sealing,
+                order=order,
+                pinned=pinned,
+                signer=signer,
+                engine=engine,
+                gpg=gpg,
+                env=env,
+                authority=authority,
+                stand_in_key=stand_in_key,
+                revoked_key=revoked_copy(
+                    recipient_home, stand_in.pin.text, elsewhere=spare, program=gpg.path, env=env
+                ),
+                files=files,
+                user=_USER,
+            )
+        )
 
     return Rehearsal(
         sealing=sealing,
@@ -174,7 +189,7 @@ def rehearse(
         signer=Fingerprint(signer_key),
         recipient_key=stand_in.pin,
         refused=refused,
-        homes=(sender_home, recipient_home, files),
+        homes=homes,
     )
 
 
@@ -188,71 +203,6 @@ def _stand_in(home: Path, *, gpg: Gpg, env: Mapping[str, str]) -> Recipient:
         env=env,
     )
     return Recipient("Stand-in", CLEVER_CLOUD.address, Fingerprint(fingerprint))
-
-
-def _relay_files(folder: Path, authority: Authority) -> tuple[Path, Path]:
-    """Write the relay's throw-away certificate and key, and the CA's certificate.
-
-    Python's ``ssl`` loads a server's key from a file only; it guards nothing and dies with the
-    folder.
-    """
-    issued = authority.issue(LOOPBACK)
-    relay_file, ca_file = folder / "relay.pem", folder / "ca.pem"
-    relay_file.touch(mode=0o600)
-    relay_file.write_bytes(issued.private_key + issued.certificate)
-    ca_file.write_bytes(authority.pem)
-    return relay_file, ca_file
-
-
-def _relay(mailbox: Mailbox, ca_file: Path) -> Relay:
-    return Relay(
-        host=Hostname(LOOPBACK),
-        port=mailbox.port,
-        mode=Mode.IMPLICIT,
-        user=_USER,
-        ca_file=ca_file,
-    )
-
-
-def _send(sealing: Sealing, *, relay: Relay, password: _Password) -> Receipt:
-    return walk_deliver(
-        sealing.sealed,
-        transport=lambda sealed: deliver(
-            sealed, relay=relay, secret=password, now=lambda: datetime.now(UTC)
-        ),
-    )
-
-
-def _attacks(
-    sealing: Sealing, *, mailbox: Mailbox, files: Path, at: datetime
-) -> tuple[Refused, ...]:
-    """Offer relays that must be refused before a password is read."""
-    stranger = files / "stranger.pem"
-    stranger.write_bytes(throwaway_authority(at).pem)
-    found = [
-        _attack("a relay with a certificate from a stranger", sealing, _relay(mailbox, stranger))
-    ]
-    with mail_server(certificate=None, user=_USER, password="") as plain:
-        without_tls = _relay(plain, stranger)
-        found.append(_attack("a relay without TLS on the TLS port", sealing, without_tls))
-        stripped = Relay(
-            host=without_tls.host,
-            port=without_tls.port,
-            mode=Mode.STARTTLS,
-            user=_USER,
-            ca_file=stranger,
-        )
-        found.append(_attack("a relay that wants the password before TLS", sealing, stripped))
-    return tuple(found)
-
-
-def _attack(name: str, sealing: Sealing, relay: Relay) -> Refused:
-    password = _Password("never to be read")
-    try:
-        _send(sealing, relay=relay, password=password)
-    except CertmailError as error:
-        return Refused(name, error.code, password.reads)
-    raise ReaderError(f"{name} was not refused")
 
 
 def _normal(content: bytes) -> bytes:

@@ -7,8 +7,9 @@ protocol is aiosmtpd's; the socket is bound to 127.0.0.1 and to a port the syste
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-import ssl
+import socket
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,8 +18,8 @@ from typing import TYPE_CHECKING, Any, Final
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    import ssl
+    from collections.abc import Awaitable, Callable, Iterator, Mapping
 
 LOOPBACK: Final = "127.0.0.1"
 START_TIMEOUT_S: Final = 10.0
@@ -81,17 +82,12 @@ class _Handler:
 
 
 @contextmanager
-def mail_server(*, certificate: Path | None, user: str, password: str) -> Iterator[Mailbox]:
-    """Serve until the block ends: implicit TLS with ``certificate``, or plain text without one.
+def mail_server(*, context: ssl.SSLContext | None, user: str, password: str) -> Iterator[Mailbox]:
+    """Serve until the block ends: TLS from the first byte with ``context``, or plain text.
 
-    ``certificate`` is a PEM file of key and certificate. The plain server exists to be refused.
+    The plain server exists to be refused.
     """
     mailbox = Mailbox()
-    context = None
-    if certificate is not None:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.load_cert_chain(certificate)
 
     def authenticate(
         server: SMTP, session: Session, envelope: Envelope, mechanism: str, login: Any
@@ -102,7 +98,8 @@ def mail_server(*, certificate: Path | None, user: str, password: str) -> Iterat
             user.encode(),
             password.encode(),
         )
-        return AuthResult(success=good)
+        # handled=False: the library writes the reply.
+        return AuthResult(success=good, handled=False)
 
     def protocol() -> SMTP:
         mailbox.sessions += 1
@@ -118,12 +115,69 @@ def mail_server(*, certificate: Path | None, user: str, password: str) -> Iterat
         )
 
     loop = asyncio.new_event_loop()
+    with _serving(loop, lambda: loop.create_server(protocol, LOOPBACK, 0, ssl=context)) as port:
+        mailbox.port = port
+        yield mailbox
+
+
+@contextmanager
+def scripted_server(replies: Mapping[bytes, bytes]) -> Iterator[int]:
+    """Serve plain text by a script until the block ends; give the port.
+
+    ``replies`` maps a command's verb to the octets that answer it, be they well-formed or not.
+    """
+
+    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 rehearsal\r\n")
+        try:
+            while line := await reader.readline():
+                verb = line.split(None, 1)[0].upper() if line.split() else b""
+                writer.write(replies.get(verb, b"502 5.5.1 Not in the script\r\n"))
+                await writer.drain()
+        except (ConnectionError, ValueError):
+            pass  # the client has left, as it should
+        finally:
+            writer.close()
+
+    loop = asyncio.new_event_loop()
+    with _serving(loop, lambda: asyncio.start_server(converse, LOOPBACK, 0)) as port:
+        yield port
+
+
+@contextmanager
+def handshake_server(context: ssl.SSLContext) -> Iterator[int]:
+    """Answer one connection with a TLS handshake and nothing more; give the port.
+
+    A plain socket, since asyncio closes before its alert is out, and the alert is the point.
+    """
+    with socket.create_server((LOOPBACK, 0)) as listener:
+        listener.settimeout(START_TIMEOUT_S)
+
+        def answer() -> None:
+            with contextlib.suppress(OSError):
+                connection, _ = listener.accept()
+                with connection:
+                    connection.settimeout(START_TIMEOUT_S)
+                    context.wrap_socket(connection, server_side=True).close()
+
+        thread = threading.Thread(target=answer, name="rehearsal-handshake", daemon=True)
+        thread.start()
+        yield listener.getsockname()[1]
+        thread.join(START_TIMEOUT_S)
+
+
+@contextmanager
+def _serving(
+    loop: asyncio.AbstractEventLoop, start: Callable[[], Awaitable[asyncio.Server]]
+) -> Iterator[int]:
+    """Run a server in a thread of its own until the block ends; give its port."""
     started = threading.Event()
+    ports: list[int] = []
 
     def serve() -> None:
         asyncio.set_event_loop(loop)
-        server = loop.run_until_complete(loop.create_server(protocol, LOOPBACK, 0, ssl=context))
-        mailbox.port = server.sockets[0].getsockname()[1]
+        server = loop.run_until_complete(start())
+        ports.append(server.sockets[0].getsockname()[1])
         loop.call_soon(started.set)
         loop.run_forever()
         server.close()
@@ -138,7 +192,7 @@ def mail_server(*, certificate: Path | None, user: str, password: str) -> Iterat
     try:
         if not started.wait(START_TIMEOUT_S):
             raise TimeoutError("the rehearsal's mail server did not start")
-        yield mailbox
+        yield ports[0]
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join(START_TIMEOUT_S)
