@@ -8,6 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class Severity(Enum):
@@ -34,3 +38,40 @@ class Finding:
     why: str
     next: str
     repair: str | None = None
+
+
+def error(
+    code: str,
+    lines: tuple[int, int] | None,
+    what: str,
+    *,
+    why: str,
+    next: str,
+    repair: str | None = None,
+) -> Finding:
+    """Find something that forbids sending."""
+    return Finding(code, Severity.ERROR, lines, what, why, next, repair)
+
+
+def warning(
+    code: str,
+    lines: tuple[int, int] | None,
+    what: str,
+    *,
+    why: str,
+    next: str,
+    repair: str | None = None,
+) -> Finding:
+    """Find something the user should know before sending."""
+    return Finding(code, Severity.WARNING, lines, what, why, next, repair)
+
+
+def forbids_sending(findings: Iterable[Finding]) -> bool:
+    """Tell whether any of the findings is an ERROR."""
+    return any(finding.severity is Severity.ERROR for finding in findings)
+
+
+def span(lines: tuple[int, int]) -> str:
+    """Say where: ``line 3`` or ``lines 3-20``."""
+    first, last = lines
+    return f"line {first}" if first == last else f"lines {first}-{last}"

@@ -1,0 +1,88 @@
+"""Judges what needs cryptography: certificates, their chain, and the key beside them.
+
+Comes in: the certificate blocks and the key as far as it was read. Goes out: facts and findings.
+Knows the order of the checks and what would only be fallout; each check has its own file. Imported
+by ``check`` when there is something to judge.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from certmail.bundle import chain, hints, leaf, rules, x509
+from certmail.bundle.findings import Finding, error
+from certmail.bundle.key import KeyReading, inconsistent
+from certmail.bundle.names import RSA
+from certmail.bundle.x509 import Certificate
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from certmail.bundle.facts import CertificateFacts
+    from certmail.bundle.pem import Block
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The certificates in file order, those of the path from the leaf upwards, and findings."""
+
+    certificates: tuple[CertificateFacts, ...]
+    path: tuple[CertificateFacts, ...]
+    findings: tuple[Finding, ...]
+
+
+def judge(
+    blocks: tuple[Block, ...],
+    *,
+    key: KeyReading,
+    key_octets: bytes,
+    at: datetime,
+    domains: tuple[str, ...],
+) -> Judgement:
+    """Judge the certificates, then the key's inside if nothing cheaper has refused the key."""
+    decoded = [x509.decode(block) for block in blocks]
+    certificates = tuple(one for one in decoded if isinstance(one, Certificate))
+    facts = tuple(certificate.facts for certificate in certificates)
+    unreadable = tuple(one for one in decoded if isinstance(one, Finding))
+    if unreadable:
+        # Without all certificates, what is said about chain and match would be fallout.
+        return Judgement(facts, (), (*unreadable, *_inside(key, key_octets, ())))
+    spki = key.facts.spki_sha256 if key.facts else None
+    found = chain.follow(certificates, spki_sha256=spki, at=at)
+    findings = [*_inside(key, key_octets, found.findings)]
+    if found.leaf is not None:
+        findings += _leaf_key(found.leaf.facts, key)
+        findings += leaf.examine(found.leaf, at=at, domains=domains)
+    path = tuple(certificate.facts for certificate in found.path)
+    return Judgement(facts, path, (*findings, *found.findings))
+
+
+def _inside(
+    key: KeyReading, octets: bytes, about_chain: tuple[Finding, ...]
+) -> tuple[Finding, ...]:
+    """Validate the key's private numbers, once, if it is of a size that was accepted."""
+    refusals = {finding.code for finding in key.findings} - {"KEY-LABEL"}
+    refusals |= {finding.code for finding in about_chain} & {"KEY-MISMATCH", "LEAF-MISSING"}
+    if key.facts is None or refusals or x509.consistent_key(octets, key.facts):
+        return ()
+    return (inconsistent(key.facts.lines),)
+
+
+def _leaf_key(facts: CertificateFacts, key: KeyReading) -> tuple[Finding, ...]:
+    """Say that the leaf's key is of a kind the provider refuses, unless the key's check said so."""
+    if facts.key_algorithm == RSA and (key.facts or facts.key_bits in rules.KEY_BITS.value):
+        return ()
+    told = {finding.code for finding in key.findings} & {"KEY-ALGORITHM", "KEY-PSS"}
+    mismatched = key.facts is not None and key.facts.spki_sha256 != facts.spki_sha256
+    if told or mismatched:
+        return ()
+    return (
+        error(
+            "LEAF-KEY",
+            facts.lines,
+            f"the certificate is for a key of kind {facts.key_algorithm}, {facts.key_bits} bits",
+            why=f"{rules.KEY_ALGORITHM.says}; {rules.KEY_BITS.says}",
+            next=hints.REISSUE_RSA,
+        ),
+    )
