@@ -91,11 +91,16 @@ class Hostname:
 
     def __post_init__(self) -> None:
         """Prove the spelling and settle on one form."""
+        # lower() folds some foreign letters to ASCII ones, and the zone of an IPv6 address may
+        # hold any character: both are refused by what was written, not by what became of it.
+        if not self.text.isascii() or "%" in self.text:
+            _refuse_hostname(self.text)
         text = self.text.lower().removesuffix(".")
+        bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
         try:
-            text = ipaddress.ip_address(text.removeprefix("[").removesuffix("]")).compressed
+            text = ipaddress.ip_address(bare).compressed
         except ValueError:
-            if len(text) > MAX_HOSTNAME_OCTETS or not _DOMAIN.fullmatch(text) or _all_digits(text):
+            if len(text) > MAX_HOSTNAME_OCTETS or not _DOMAIN.fullmatch(text) or _numeric(text):
                 _refuse_hostname(self.text)
         object.__setattr__(self, "text", text)
 
@@ -133,7 +138,8 @@ class Fingerprint:
     def __post_init__(self) -> None:
         """Prove the spelling; spaces and lower case are accepted from people."""
         text = self.text.replace(" ", "").upper().removeprefix("0X")
-        if not _FINGERPRINT.fullmatch(text):
+        # isascii: upper() makes two ASCII letters of one ligature.
+        if not self.text.isascii() or not _FINGERPRINT.fullmatch(text):
             raise SettingsError(
                 "FINGERPRINT-MALFORMED",
                 f"{printable(self.text)} is not a fingerprint of 40 hex digits",
@@ -195,9 +201,12 @@ def printable(text: str, *, limit: int = 80) -> str:
     return clean if len(clean) <= limit else clean[: limit - 1] + "…"
 
 
-def _all_digits(text: str) -> bool:
-    """Tell a would-be IPv4 address from a name: RFC 1123 §2.1 wants an alphabetic last label."""
-    return text.rpartition(".")[2].isdigit()
+def _numeric(text: str) -> bool:
+    """Tell a would-be IPv4 address from a name: RFC 1123 §2.1 wants an alphabetic last label.
+
+    Resolvers also read ``0x7f000001`` as an address.
+    """
+    return re.fullmatch(r"[0-9]+|0x[0-9a-f]*", text.rpartition(".")[2]) is not None
 
 
 def _refuse_hostname(text: str) -> NoReturn:

@@ -1,0 +1,105 @@
+# certmail: every target sets up what it needs. `make` lists them.
+#
+# PYTHON=python3.13   take this interpreter instead of the newest one found
+# ARGS='-k pin'       words for pytest (make test) or for the rehearsal (make rehearse)
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for python in python3.14 python3.13 python3.12 python3.11 python3; do \
+	if $$python -c '$(ENOUGH)' >/dev/null 2>&1; then echo $$python; break; fi; done)
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet install
+
+# A stamp carries the sum of the files it was made from: another lock, another stamp.
+sum = $(shell cat $(1) 2>/dev/null | cksum | cut -d ' ' -f 1)
+RUNTIME := $(VENV)/.runtime-$(call sum,requirements/runtime.txt)
+DEV := $(VENV)/.dev-$(call sum,requirements/dev.txt pyproject.toml)
+
+.PHONY: help
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1@\2/p' Makefile | column -t -s @ 2>/dev/null \
+	|| sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1: \2/p' Makefile
+
+.PHONY: rehearse
+rehearse: $(RUNTIME) | gpg ## walk the whole way with throw-away keys and a relay on this machine
+	$(BIN)/python -m certmail rehearse $(ARGS)
+
+.PHONY: test
+test: $(DEV) | gpg ## run every test
+	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
+
+.PHONY: check
+check: $(DEV) ## formatting, lint, types, and who may import whom
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/test_house.py
+
+.PHONY: format
+format: $(DEV) ## format, and mend what the linter can mend
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.PHONY: wheel
+wheel: $(DEV) ## build the wheel into dist/
+	$(BIN)/python -m build --wheel --no-isolation --outdir dist
+
+.PHONY: lock
+lock: $(VENV)/.lock-$(call sum,requirements/lock.txt) ## resolve the locks anew; UPGRADE=--upgrade takes newer releases
+	$(LOCK) -o requirements/runtime.txt
+	$(LOCK) --group dev -c requirements/runtime.txt -o requirements/dev.txt
+	$(LOCK_ONLY) --group lock -o requirements/lock.txt
+	@if grep -nE '://|^-|file:' requirements/*.txt; then \
+	echo "make: a lock names a place; it must hold names, versions and hashes only" >&2; exit 1; fi
+
+LOCK_ONLY = $(VENV)/lock/bin/uv pip compile --quiet --universal --python-version 3.11 \
+	--generate-hashes --no-header --annotation-style line $(UPGRADE)
+LOCK = $(LOCK_ONLY) pyproject.toml
+
+.PHONY: clean
+clean: ## remove everything that make has made
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+# What the machine must bring. A missing thing is named with the line that installs it.
+
+.PHONY: python
+python:
+	@if [ -z "$(PYTHON)" ] || ! $(PYTHON) -c '$(ENOUGH)' 2>/dev/null; then \
+	echo "make: Python 3.11 or newer is missing" >&2; \
+	echo "make: apt install python3 python3-venv | dnf install python3 | brew install python" >&2; \
+	exit 1; fi
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
+	echo "make: $(PYTHON) cannot make virtual environments" >&2; \
+	echo "make: apt install python3-venv" >&2; \
+	exit 1; }
+
+.PHONY: gpg
+gpg:
+	@command -v gpg >/dev/null || { \
+	echo "make: gpg is missing" >&2; \
+	echo "make: apt install gnupg | dnf install gnupg2 | brew install gnupg" >&2; \
+	exit 1; }
+
+# Environments. Everything comes from the locks, by hash; nothing else is resolved or built.
+
+$(BIN)/python: | python
+	$(PYTHON) -m venv $(VENV)
+
+$(RUNTIME): | $(BIN)/python
+	$(PIP) --require-hashes -r requirements/runtime.txt
+	@rm -f $(VENV)/.runtime-* && touch $@
+
+$(DEV): | $(BIN)/python
+	$(PIP) --require-hashes -r requirements/dev.txt
+	$(PIP) --no-deps --no-build-isolation --editable .
+	@rm -f $(VENV)/.dev-* $(VENV)/.runtime-* && touch $@ $(RUNTIME)
+
+$(VENV)/.lock-%: | $(BIN)/python
+	$(PYTHON) -m venv $(VENV)/lock
+	$(VENV)/lock/bin/python -m pip --disable-pip-version-check --quiet --quiet install \
+	--require-hashes -r requirements/lock.txt
+	@rm -f $(VENV)/.lock-* && touch $@

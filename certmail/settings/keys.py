@@ -1,0 +1,323 @@
+"""Every setting there is, each declared once: its type, bounds, default, help and names.
+
+Comes in: text somebody wrote. Goes out: a value that is spelled right, or why it is not. A key
+is the whole truth about a setting: the flag, the variable, the line of the file, the row of
+``docs/settings.md`` and the type that ``Settings.get`` gives back all follow from it.
+
+There is deliberately no key for the recipient, the pin, verification, TLS or a password, and
+``FORBIDDEN`` has words for whoever looks for one. Knows neither files nor the environment.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
+
+from certmail.values import Address, Fingerprint, Hostname
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+T_co = TypeVar("T_co", covariant=True)
+
+MAX_LINE_CHARACTERS: Final = 200
+"""A name, an identifier or a command; anything longer is a paste by mistake."""
+
+ENVIRONMENT_PREFIX: Final = "CERTMAIL_"
+
+
+class RelayMode(Enum):
+    """How TLS begins. There is no third member: RFC 8314 §3.3 prefers the first."""
+
+    IMPLICIT = "implicit"
+    STARTTLS = "starttls"
+
+    @property
+    def port(self) -> int:
+        """The port registered for this mode (RFC 8314 §3.3, RFC 6409 §3.1)."""
+        return 465 if self is RelayMode.IMPLICIT else 587
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key(Generic[T_co]):
+    """One setting. ``read`` turns text into the value, or raises ``ValueError`` or our error.
+
+    ``form`` is the TOML type the file must use. ``wants`` completes the sentence "X is not …";
+    ``example`` is a value in the spelling of a flag; ``without`` says what holds when it is unset.
+    """
+
+    name: str
+    read: Callable[[str], T_co]
+    wants: str
+    example: str
+    help: str
+    form: type[str | int] = str
+    default: T_co | None = None
+    without: str = "not set"
+
+    @property
+    def flag(self) -> str:
+        """The option of the command line."""
+        return "--" + re.sub(r"[._]", "-", self.name)
+
+    @property
+    def variable(self) -> str:
+        """The variable of the environment."""
+        return ENVIRONMENT_PREFIX + self.name.replace(".", "_").upper()
+
+    @property
+    def table(self) -> str:
+        """The TOML table the key stands in."""
+        return self.name.partition(".")[0]
+
+    @property
+    def line(self) -> str:
+        """The example as a line of the settings file."""
+        value = f'"{self.example}"' if self.form is str else self.example
+        return f"{self.name.partition('.')[2]} = {value}"
+
+    def instructions(self, *, path: str) -> str:
+        """Tell the three ways to give this setting."""
+        return (
+            f"give {self.flag} {shlex.quote(self.example)}, or set {self.variable}, "
+            f"or write {self.line} under [{self.table}] in {path}"
+        )
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    """Make a reader of whole numbers from ``low`` to ``high``, in plain ASCII digits."""
+
+    def read(text: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,9}", text) or not low <= int(text) <= high:
+            raise ValueError
+        return int(text)
+
+    return read
+
+
+def _switch(text: str) -> bool:
+    """Read TOML's own two words; "yes", "on" and "1" are guesses and are refused."""
+    if text not in {"true", "false"}:
+        raise ValueError
+    return text == "true"
+
+
+def _line(text: str) -> str:
+    """Read one printable line: nothing in it can end a header field or turn a terminal."""
+    if not text.strip() or len(text) > MAX_LINE_CHARACTERS or not text.isprintable():
+        raise ValueError
+    return text
+
+
+def _line_or_none(text: str) -> str:
+    """Read one printable line, where nothing at all is an answer too."""
+    return _line(text) if text else ""
+
+
+def _path(text: str) -> Path:
+    """Read a path; ``~`` is the user's home."""
+    try:
+        return Path(_line(text)).expanduser()
+    except RuntimeError:
+        raise ValueError from None
+
+
+def _command(text: str) -> tuple[str, ...]:
+    """Read a command as words: no shell will see it, so no word can grow a second command."""
+    words = tuple(shlex.split(_line(text)))
+    if not words or not words[0]:
+        raise ValueError
+    return words
+
+
+SENDER_ADDRESS: Final = Key(
+    name="sender.address",
+    read=Address,
+    wants="a plain address",
+    example="ops@example.org",
+    help="Your address: the From field and the envelope's sender.",
+)
+SENDER_NAME: Final = Key(
+    name="sender.name",
+    read=_line,
+    wants=f"one line of at most {MAX_LINE_CHARACTERS} printable characters",
+    example="Example Operations",
+    help="The name shown beside your address.",
+    without="no name is shown",
+)
+SENDER_KEY: Final = Key(
+    name="sender.key",
+    read=Fingerprint,
+    wants="a fingerprint of 40 hex digits",
+    example="0123456789ABCDEF0123456789ABCDEF01234567",
+    help="The fingerprint of your signing key.",
+    without="your only secret key that names the address, or a refusal",
+)
+SENDER_ENCRYPT_TO_SELF: Final = Key(
+    name="sender.encrypt_to_self",
+    read=_switch,
+    wants="true or false",
+    example="true",
+    help="Whether your own key can open the message too.",
+    form=bool,
+    default=False,
+    without="false",
+)
+RELAY_HOST: Final = Key(
+    name="relay.host",
+    read=Hostname,
+    wants="a host name",
+    example="smtp.example.org",
+    help="Your mail provider's submission server; its certificate must carry this name.",
+)
+RELAY_MODE: Final = Key(
+    name="relay.mode",
+    read=RelayMode,
+    wants="implicit or starttls",
+    example="implicit",
+    help="How TLS begins; it is required either way.",
+    default=RelayMode.IMPLICIT,
+    without="implicit",
+)
+RELAY_PORT: Final = Key(
+    name="relay.port",
+    read=_whole(1, 65535),
+    wants="a whole number from 1 to 65535",
+    example="465",
+    help="The submission server's port.",
+    form=int,
+    without="465 when the mode is implicit, 587 when it is starttls",
+)
+RELAY_USER: Final = Key(
+    name="relay.user",
+    read=_line_or_none,
+    wants=f"one line of at most {MAX_LINE_CHARACTERS} printable characters, or nothing",
+    example="ops@example.org",
+    help="The name to log in with; an empty one means that the relay asks for none.",
+    without="the sender's address",
+)
+RELAY_PASSWORD_COMMAND: Final = Key(
+    name="relay.password_command",
+    read=_command,
+    wants="a command, spelled as in a shell but run without one",
+    example="pass show mail/ops",
+    help="A command whose first line of output is the relay's password; no shell runs it.",
+    without="the system's keyring, then a prompt",
+)
+RELAY_CA_FILE: Final = Key(
+    name="relay.ca_file",
+    read=_path,
+    wants="an absolute path",
+    example="/etc/ssl/certs/example-ca.pem",
+    help="The only authorities to trust for the relay's certificate.",
+    without="the system's authorities",
+)
+RELAY_TIMEOUT_S: Final = Key(
+    name="relay.timeout_s",
+    read=_whole(30, 3600),
+    wants="a whole number of seconds from 30 to 3600",
+    example="900",
+    help="How long handing over may take, in seconds; waiting for the verdict is not part of it.",
+    form=int,
+    # Room for one slow step or two: RFC 5321 §4.5.3.2 grants a relay five minutes for most.
+    default=900,
+    without="900",
+)
+REQUEST_ORGANISATION: Final = Key(
+    name="request.organisation",
+    read=_line,
+    wants=f"one line of at most {MAX_LINE_CHARACTERS} printable characters",
+    example="orga_01234567-89ab-cdef-0123-456789abcdef",
+    help="Your organisation at the provider, for its support to find you.",
+)
+REQUEST_APPLICATION: Final = Key(
+    name="request.application",
+    read=_line,
+    wants=f"one line of at most {MAX_LINE_CHARACTERS} printable characters",
+    example="app_01234567-89ab-cdef-0123-456789abcdef",
+    help="The application the certificate is for.",
+)
+REQUEST_CONTACT: Final = Key(
+    name="request.contact",
+    read=_line,
+    wants=f"one line of at most {MAX_LINE_CHARACTERS} printable characters",
+    example="Ada Example, +33 1 23 45 67 89",
+    help="Whom the provider's support can ask.",
+)
+GNUPG_PROGRAM: Final = Key(
+    name="gnupg.program",
+    read=_path,
+    wants="an absolute path",
+    example="/usr/bin/gpg",
+    help="The GnuPG program.",
+    without="gpg, as the search path finds it",
+)
+GNUPG_SIGN_TIMEOUT_S: Final = Key(
+    name="gnupg.sign_timeout_s",
+    read=_whole(5, 600),
+    wants="a whole number of seconds from 5 to 600",
+    example="120",
+    help="How long signing may wait for you to type a passphrase or touch a card, in seconds.",
+    form=int,
+    default=120,
+    without="120",
+)
+KEY_FILE: Final = Key(
+    name="key.file",
+    read=_path,
+    wants="an absolute path",
+    example="/home/ops/clever-cloud.asc",
+    help="Another copy of the pinned key, such as a renewed one.",
+    without="the copy that comes with certmail",
+)
+
+KEYS: Final[tuple[Key[object], ...]] = (
+    SENDER_ADDRESS,
+    SENDER_NAME,
+    SENDER_KEY,
+    SENDER_ENCRYPT_TO_SELF,
+    RELAY_HOST,
+    RELAY_MODE,
+    RELAY_PORT,
+    RELAY_USER,
+    RELAY_PASSWORD_COMMAND,
+    RELAY_CA_FILE,
+    RELAY_TIMEOUT_S,
+    REQUEST_ORGANISATION,
+    REQUEST_APPLICATION,
+    REQUEST_CONTACT,
+    GNUPG_PROGRAM,
+    GNUPG_SIGN_TIMEOUT_S,
+    KEY_FILE,
+)
+"""Every setting, in the order people read them."""
+
+TABLES: Final = frozenset(key.table for key in KEYS)
+
+
+class Never(Enum):
+    """Why there is no such setting, and will be none."""
+
+    RECIPIENT = "who reads the private key, and with which key, stands in the program alone"
+    WEAKER = "a refusal that a setting can turn off protects nobody"
+    TLS = "TLS is always required and always verified; relay.mode only says how it begins"
+    CREDENTIAL = "a password in a file or in the environment is read by whoever reads those"
+
+
+_FORBIDDEN: Final[Mapping[Never, str]] = {
+    Never.RECIPIENT: "recipient recipients to cc bcc rcpt redirect forward pin keyserver trust",
+    Never.WEAKER: "insecure verify verification unverified skip ignore force sign encrypt",
+    Never.TLS: "tls ssl starttls plain plaintext opportunistic ciphers",
+    Never.CREDENTIAL: "password passwd pass passphrase secret token credential credentials",
+}
+"""Words that give away what somebody is after."""
+
+
+def never(name: str) -> Never | None:
+    """Tell why there will never be such a setting, where a word of its name says so."""
+    words = set(re.split(r"[^a-z]+", name.lower()))
+    return next((why for why, given in _FORBIDDEN.items() if words & set(given.split())), None)

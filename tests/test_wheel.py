@@ -1,0 +1,120 @@
+"""What a packager gets: the wheel is whole, and it works in an empty environment."""
+
+from __future__ import annotations
+
+import email
+import json
+import os
+import re
+import subprocess
+import sys
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import certmail
+from certmail.errors import KeyRefused
+from certmail.recipient import CLEVER_CLOUD
+
+ROOT = Path(__file__).parent.parent
+
+
+def run(*command: str | Path, cwd: Path, **environ: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(word) for word in command],
+        cwd=cwd,
+        env={**os.environ, **environ},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    ended = run(
+        *(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, ROOT),
+        cwd=folder,
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    (built,) = folder.iterdir()
+    return built
+
+
+def test_the_wheel_holds_the_package_the_key_and_nothing_else(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+        key = archive.read("certmail/keys/clever-cloud.asc")
+        (metadata,) = (name for name in names if name.endswith(".dist-info/METADATA"))
+        about = email.message_from_bytes(archive.read(metadata))
+    info = metadata.rpartition("/")[0]
+    assert key == (ROOT / "keys" / "clever-cloud.asc").read_bytes()
+    assert {name for name in names if not name.startswith(f"{info}/")} == {
+        "certmail/keys/clever-cloud.asc",
+        *(
+            str(path.relative_to(ROOT))
+            for path in (ROOT / "certmail").rglob("*")
+            if path.suffix in {".py", ".typed"}
+        ),
+    }
+    assert f"{info}/licenses/LICENSE" in names
+    assert (about["Name"], about["Version"]) == ("certmail", certmail.__version__)
+    assert about["Requires-Python"] == ">=3.11"
+
+
+def test_every_requirement_of_the_wheel_is_locked_with_hashes(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        (metadata,) = (n for n in archive.namelist() if n.endswith(".dist-info/METADATA"))
+        about = email.message_from_bytes(archive.read(metadata))
+    locked = (ROOT / "requirements" / "runtime.txt").read_text(encoding="utf-8")
+    for requirement in about.get_all("Requires-Dist", []):
+        name = re.match(r"[A-Za-z0-9._-]+", requirement)[0]
+        assert f"\n{name}==" in f"\n{locked}"
+    pins = [line for line in locked.splitlines() if "==" in line]
+    assert all(line.endswith("\\") for line in pins)
+
+
+def test_the_dev_lock_agrees_with_the_runtime_lock():
+    """What is tested is what is installed."""
+
+    def pins(name: str) -> set[str]:
+        lines = (ROOT / "requirements" / name).read_text(encoding="utf-8").splitlines()
+        return {line.removesuffix("\\").strip() for line in lines if "==" in line}
+
+    assert pins("runtime.txt") <= pins("dev.txt")
+
+
+@pytest.mark.parametrize("name", ["runtime.txt", "dev.txt", "lock.txt"])
+def test_a_lock_names_no_place(name):
+    """A lock holds names, versions and hashes; where they come from is the user's choice."""
+    text = (ROOT / "requirements" / name).read_text(encoding="utf-8")
+    assert not any(word in text for word in ("://", "--index-url", "--find-links", "file:", " @ "))
+
+
+def test_the_wheel_works_in_an_empty_environment(wheel, tmp_path):
+    """From another folder, with the locked releases, without this checkout."""
+    venv.create(tmp_path / "venv", with_pip=True)
+    programs = tmp_path / "venv" / ("Scripts" if os.name == "nt" else "bin")
+    pip = (programs / "python", "-m", "pip", "--disable-pip-version-check", "install", "--quiet")
+    lock = ROOT / "requirements" / "runtime.txt"
+    ended = run(*pip, "--require-hashes", "-r", lock, cwd=tmp_path)
+    if "CI" not in os.environ and "connection" in ended.stderr.lower():
+        pytest.skip("no package index can be reached")
+    assert ended.returncode == 0, ended.stderr
+    ended = run(*pip, "--no-deps", "--no-index", wheel, cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    home = {"HOME": str(elsewhere), "XDG_CONFIG_HOME": str(elsewhere)}
+    ended = run(programs / "certmail", "--version", cwd=elsewhere, **home)
+    assert (ended.stdout.strip(), ended.stderr) == (f"certmail {certmail.__version__}", "")
+    # The copy that comes along may have expired since: that is the key's fault, not the wheel's.
+    ended = run(programs / "certmail", "verify-key", "--json", cwd=elsewhere, **home)
+    assert ended.returncode in {0, KeyRefused.exit_status}, ended.stderr
+    assert CLEVER_CLOUD.pin.text in json.dumps(json.loads(ended.stdout))
+    assert list(elsewhere.iterdir()) == []

@@ -1,0 +1,90 @@
+"""Lines that must not compile: each error mypy is to report stands behind the line it belongs to.
+
+Nothing here is ever run. `test_typing` asks mypy and compares; a line that begins to compile is a
+hole in the types, and a new error is one too.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from certmail import walk
+from certmail.bundle.check import CheckedBundle
+from certmail.delivery.relay import Mode, Relay
+from certmail.message.letter import Letter, Request, compose
+from certmail.message.seal import Copy, SealedMessage, seal
+from certmail.recipient import CLEVER_CLOUD
+from certmail.settings import keys
+from certmail.values import Hostname, Secret
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from certmail.key.keyblock import KeyBlock
+    from certmail.key.pin import PinnedKey
+    from certmail.message.letter import Sender
+    from certmail.message.seal import Engine, Signer
+    from certmail.settings.resolve import Settings
+
+
+def only_a_sealed_message_is_delivered(
+    transport: walk.Transport[None], letter: Letter, checked: CheckedBundle, sealed: SealedMessage
+) -> None:
+    walk.deliver(sealed, transport=transport)
+    walk.deliver(b"From: ops@example.org", transport=transport)  # mypy: arg-type
+    walk.deliver(letter, transport=transport)  # mypy: arg-type
+    walk.deliver(checked, transport=transport)  # mypy: arg-type
+    walk.deliver(sealed.wire(), transport=transport)  # mypy: arg-type
+    walk.deliver(None, transport=transport)  # mypy: arg-type
+
+
+def only_a_checked_bundle_is_composed(pem: bytes, sender: Sender, at: datetime) -> None:
+    ask = Request()
+    compose(pem, sender=sender, recipient=CLEVER_CLOUD, request=ask, at=at)  # mypy: arg-type
+
+
+def only_a_letter_is_sealed_and_only_to_a_pinned_key(
+    letter: Letter, pinned: PinnedKey, block: KeyBlock, signer: Signer, engine: Engine
+) -> None:
+    seal(letter, pinned=pinned, signer=signer, engine=engine, copy=Copy.NONE)
+    seal(b"text", pinned=pinned, signer=signer, engine=engine, copy=Copy.NONE)  # mypy: arg-type
+    seal(letter, pinned=block, signer=signer, engine=engine, copy=Copy.NONE)  # mypy: arg-type
+    them = CLEVER_CLOUD
+    seal(letter, pinned=them, signer=signer, engine=engine, copy=Copy.NONE)  # mypy: arg-type
+    seal(letter, pinned=pinned, signer=None, engine=engine, copy=Copy.NONE)  # mypy: arg-type
+    seal(letter, pinned=pinned, signer=signer, engine=engine, copy=False)  # mypy: arg-type
+
+
+def nobody_else_is_a_witness(other: CheckedBundle) -> None:
+    CheckedBundle(  # mypy: call-arg
+        pem=other.pem,
+        leaf=other.leaf,
+        chain=other.chain,
+        key=other.key,
+        domains=other.domains,
+        at=other.at,
+    )
+
+
+def no_relay_goes_without_tls() -> None:
+    Relay(Hostname("smtp.example.org"), 25, Mode.PLAIN)  # mypy: attr-defined
+    Relay(Hostname("smtp.example.org"), 25, "plain")  # mypy: arg-type
+    Relay(Hostname("smtp.example.org"), 25, None)  # mypy: arg-type
+    Relay("smtp.example.org", 25, Mode.IMPLICIT)  # mypy: arg-type
+
+
+def a_proof_is_not_altered(sealed: SealedMessage, pinned: PinnedKey) -> None:
+    sealed.packets = b""  # mypy: misc
+    pinned.usability = None  # mypy: misc, assignment
+
+
+def a_secret_is_not_text(secret: Secret) -> str:
+    return secret  # mypy: return-value
+
+
+def a_setting_has_its_keys_type(settings: Settings) -> None:
+    host: Hostname = settings.require(keys.RELAY_HOST)
+    perhaps: Hostname = settings.get(keys.RELAY_HOST)  # mypy: assignment
+    port: str = settings.require(keys.RELAY_PORT)  # mypy: assignment
+    settings.require("relay.host")  # mypy: arg-type
+    del host, perhaps, port
