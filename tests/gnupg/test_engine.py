@@ -193,12 +193,14 @@ def seal_under_a_system_configuration(sender_home, receiver_home, pin) -> None:
             ),
             engine=GnuPG(gpg, os.environ, signing_home=Path(sender_home), pinentry="error"),
         )
-    except SealError:
+    except SealError as refusal:
+        sys.stdout.write(refusal.code)
         return
     sealed = sealing.sealed
     assert sealed.prove().key_ids == (pinned.encryption_subkey.key_id,)
     assert sealed.signature.hash_name == "SHA-512"
     assert b"shop.example" not in sealed.wire()
+    sys.stdout.write("sealed")
 
 
 def test_a_stranger_beside_the_key_in_the_users_home_is_not_asked(
@@ -433,7 +435,7 @@ def test_a_revoked_signing_key_is_refused(gpg):
 def test_a_key_that_only_certifies_cannot_sign(gpg):
     with throwaway_home(os.environ) as home:
         run(
-            gpg, *UNPROTECTED, "--quick-generate-key", f"Cert <{SENDER}>", "ed25519", "cert", "never",
+            gpg, *UNPROTECTED, "--quick-generate-key", f"C <{SENDER}>", "ed25519", "cert", "never",
             home=home, env=os.environ, timeout_s=60,
         )  # fmt: skip
         with pytest.raises(SealError) as refusal:
