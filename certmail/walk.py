@@ -40,13 +40,11 @@ class BundleRefused(BundleError):
     """The bundle has errors; the findings travel with the refusal."""
 
     def __init__(self, verdict: Verdict) -> None:
-        """Say how many and name the first: causes come before consequences."""
-        errors = [f for f in verdict.findings if f.severity is Severity.ERROR]
-        first = errors[0]
-        more = f", and {len(errors) - 1} more" if len(errors) > 1 else ""
+        """Say how many and explain the first: causes come before consequences."""
+        first, *others = [f for f in verdict.findings if f.severity is Severity.ERROR]
         super().__init__(
             first.code,
-            f"the bundle cannot be sent: {first.what}{more}",
+            f"{first.what}; there are {len(others)} more errors" if others else first.what,
             why=first.why,
             next=first.next,
             lines=first.lines,

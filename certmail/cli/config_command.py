@@ -11,7 +11,7 @@ import click
 from certmail.cli import options
 
 
-@click.command()
+@click.command(short_help="Show each setting and where it came from.")
 @options.json_option
 @click.pass_obj
 def config(common: dict[str, Any], as_json: bool) -> None:  # noqa: FBT001 - click's flag

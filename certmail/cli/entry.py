@@ -19,6 +19,7 @@ from certmail import __version__
 from certmail.cli import bundle_commands, key_commands, rehearse_command, send_commands
 from certmail.cli.config_command import config
 from certmail.cli.draw import draw_error
+from certmail.cli.hardening import harden
 from certmail.errors import CertmailError
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ _FOREIGN_LOGGERS: Final = ("gnupg", "asyncio", "aiosmtplib", "keyring")
 @click.option("--debug", is_flag=True, help="Show where a bug of certmail happened.")
 @click.pass_context
 def certmail(context: click.Context, settings_file: str | None, debug: bool) -> None:  # noqa: FBT001 - click's flag
-    r"""Hand a TLS private key to Clever Cloud by signed and encrypted mail, or refuse.
+    """Hand a TLS private key to Clever Cloud by signed and encrypted mail, or refuse.
 
     First steps:
 
@@ -64,7 +65,7 @@ def certmail(context: click.Context, settings_file: str | None, debug: bool) -> 
       certmail check bundle.pem         would the provider take this bundle?
       certmail preview bundle.pem       what would be sent, and who could read it?
       certmail send bundle.pem          sign, encrypt and send it
-    """
+    """  # noqa: D301 - click reads the backspace as "leave these lines alone"
     context.obj = {"settings_file": settings_file, "debug": debug}
 
 
@@ -84,6 +85,7 @@ def run(arguments: Sequence[str]) -> int:
     for name in _FOREIGN_LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)
     signal.signal(signal.SIGTERM, _terminate)
+    harden()
     status: int
     try:
         ended = certmail.main(args=list(arguments), prog_name="certmail", standalone_mode=False)

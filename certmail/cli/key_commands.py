@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from certmail.key.rows import SignatureRow
 
 
-@click.command("verify-key")
+@click.command("verify-key", short_help="Tell whether a key is the pinned one, and usable.")
 @click.argument("file", required=False, metavar="[FILE]")
 @options.json_option
 @options.with_settings(*options.KEY, *options.GNUPG)

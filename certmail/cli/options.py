@@ -95,10 +95,21 @@ def _parameter(key: Key[object]) -> str:
 
 def _metavar(key: Key[object]) -> str:
     last = key.name.rpartition(".")[2].upper()
-    return {"KEY": "FINGERPRINT", "CA_FILE": "FILE", "TIMEOUT_S": "S", "SIGN_TIMEOUT_S": "S"}.get(
-        last, last
-    )
+    return _METAVARS.get(last, last)
 
+
+_METAVARS: Final = {
+    "KEY": "FINGERPRINT",
+    "CA_FILE": "FILE",
+    "PROGRAM": "FILE",
+    "MODE": "implicit|starttls",
+    "PASSWORD_COMMAND": "COMMAND",
+    "TIMEOUT_S": "SECONDS",
+    "SIGN_TIMEOUT_S": "SECONDS",
+    "APPLICATION": "ID",
+    "ORGANISATION": "ID",
+    "CONTACT": "TEXT",
+}
 
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object instead of text."

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from certmail.rehearsal.rehearse import Rehearsal
 
 
-@click.command()
+@click.command(short_help="Run the whole job on a throw-away set-up.")
 @click.argument("bundle", required=False, metavar="[BUNDLE]")
 @options.json_option
 @options.with_settings(*options.GNUPG)

@@ -34,7 +34,7 @@ _output_option = click.option(
 )
 
 
-@click.command()
+@click.command(short_help="Show what would be sent, and who could read it.")
 @click.argument("bundle")
 @options.domain_option
 @_note_option
@@ -51,7 +51,7 @@ def preview(common: dict[str, Any], /, bundle: str, **parameters: Any) -> int:
     return _preview(common, bundle, parameters)
 
 
-@click.command()
+@click.command(short_help="Check, sign, encrypt and send a bundle.")
 @click.argument("bundle", required=False)
 @click.option("--sealed", metavar="FILE.eml", help="Send the message that preview --output kept.")
 @click.option("--dry-run", is_flag=True, help="Do what preview does, and nothing more.")
@@ -68,8 +68,10 @@ def send(common: dict[str, Any], /, bundle: str | None, **parameters: Any) -> in
     BUNDLE is a file, or - for standard input. Before anything leaves, the key, the bundle and the
     sealed message are each proved; then the relay must show TLS with a certificate that verifies.
     The provider prefers its upload form and charges for certificates sent by mail:
-    https://api.clever-cloud.com/v2/certificates/new
-    """
+
+    \b
+      https://api.clever-cloud.com/v2/certificates/new
+    """  # noqa: D301 - click reads the backspace as "leave these lines alone"
     sealed, dry_run = parameters["sealed"], parameters["dry_run"]
     if (bundle is None) == (sealed is None):
         raise click.UsageError("give either BUNDLE or --sealed FILE.eml")

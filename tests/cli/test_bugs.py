@@ -1,0 +1,59 @@
+"""A bug of certmail's own is no traceback, and gives no secret away."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+BROKEN = """
+import sys, click
+from certmail.cli import entry
+
+@click.command()
+def boom():
+    try:
+        raise ValueError("canary-7f3a in the inner text")
+    except ValueError as inner:
+        raise RuntimeError("canary-7f3a in the outer text") from inner
+
+entry.certmail.add_command(boom)
+sys.exit(entry.run(sys.argv[1:]))
+"""
+
+
+def run(*arguments):
+    return subprocess.run(
+        [sys.executable, "-c", BROKEN, *arguments], capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize("arguments", [("boom",), ("--debug", "boom")])
+def test_an_unexpected_exception_is_named_without_its_text(arguments):
+    done = run(*arguments)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "error[BUG]" in done.stderr
+    assert "canary" not in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_debug_shows_where_it_happened():
+    shown = run("--debug", "boom").stderr
+    assert "RuntimeError, text withheld" in shown
+    assert "ValueError, text withheld" in shown
+    assert "boom" in shown
+
+
+def test_no_core_dump_can_be_written_and_new_files_are_the_users_own():
+    script = """
+import os, resource, sys
+from certmail.cli import entry
+entry.run(["--version"])
+old = os.umask(0)
+print(resource.getrlimit(resource.RLIMIT_CORE), oct(old))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "(0, 0) 0o77"
