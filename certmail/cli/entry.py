@@ -19,6 +19,7 @@ from certmail import __version__
 from certmail.cli import bundle_commands, key_commands, rehearse_command, send_commands
 from certmail.cli.config_command import config
 from certmail.cli.draw import draw_error
+from certmail.cli.explain_command import explain
 from certmail.cli.hardening import harden
 from certmail.errors import CertmailError
 
@@ -76,6 +77,7 @@ for command in (
     send_commands.send,
     rehearse_command.rehearse,
     config,
+    explain,
 ):
     certmail.add_command(command)
 

@@ -1,0 +1,51 @@
+"""``certmail explain CODE``: the page of an error or finding, as it stands in the documents."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from pathlib import Path
+from typing import Final
+
+import click
+
+_PAGE: Final = re.compile(r"^## (?P<code>\S+)\n+(?P<text>.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
+
+
+@click.command(short_help="Explain an error's or finding's code.")
+@click.argument("code", required=False)
+def explain(code: str | None) -> int:
+    """Explain CODE, like KEY-EXPIRED; without a code, list them all."""
+    from certmail.cli.draw import width
+    from certmail.errors import UsageError
+    from certmail.values import printable
+
+    pages = {page["code"]: page["text"] for page in _PAGE.finditer(_read())}
+    if code is None:
+        click.echo("\n".join(pages))
+        return 0
+    wanted = code.upper().strip("[]")
+    if wanted not in pages:
+        import difflib
+
+        near = difflib.get_close_matches(wanted, pages, n=3, cutoff=0.4)
+        raise UsageError(
+            "EXPLAIN-UNKNOWN",
+            f"there is no code {printable(code)}",
+            why="a code stands in brackets behind the word error, warning or note",
+            next=f"certmail explain {near[0]}" if near else "certmail explain",
+        )
+    click.echo(wanted)
+    for paragraph in pages[wanted].strip().split("\n\n"):
+        plain = " ".join(paragraph.split()).replace("**", "").replace("`", "")
+        click.echo(textwrap.fill(plain, width(), initial_indent="  ", subsequent_indent="  "))
+    return 0
+
+
+def _read() -> str:
+    """Read the pages from the package, or from the checkout it runs in."""
+    package = Path(__file__).parent.parent
+    for path in (package / "docs" / "errors.md", package.parent / "docs" / "errors.md"):
+        if path.is_file():
+            return path.read_text(encoding="utf-8")
+    raise FileNotFoundError("docs/errors.md is missing from the installation")

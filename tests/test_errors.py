@@ -1,0 +1,52 @@
+"""Every code has its page, and every page a code."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+CODE = re.compile(r"[A-Z][A-Z0-9]*(?:-[A-Z0-9]+)+")
+NOT_CODES = re.compile(
+    r"(?:SHA|MD|RIPEMD|UTF|RC|TLS|X|P|PBES|AES|ISO|TRIPLE|BASE|ISO-8859|CN)-?\d*(?:-\d+)*"
+)
+
+
+def codes_in_source() -> set[str]:
+    found = {"BUG"}
+    for path in (ROOT / "certmail").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                text = node.value
+                if (
+                    CODE.fullmatch(text)
+                    and not NOT_CODES.fullmatch(text)
+                    and text not in OTHER_WORDS
+                ):
+                    found.add(text)
+    return found
+
+
+OTHER_WORDS = {
+    "WINDOWS-1252",
+    "AUTH-REQUIRED",
+}
+"""Constants that look like codes and are none."""
+
+
+def pages() -> list[str]:
+    text = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
+    return re.findall(r"^## (\S+)$", text, re.MULTILINE)
+
+
+def test_every_code_has_one_page_in_order():
+    found = pages()
+    assert found == sorted(set(found))
+    assert set(found) == codes_in_source()
+
+
+def test_every_page_says_what_to_do_next():
+    text = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
+    entries = re.split(r"^## ", text, flags=re.MULTILINE)[1:]
+    assert [entry.split()[0] for entry in entries if "**Next:**" not in entry] == []
