@@ -1,0 +1,309 @@
+"""One connection to one relay, from the dial to the verdict.
+
+In: a `Relay`, a `SealedMessage`'s envelope and octets. Out: each step done, or the error that says
+why not. Knows RFC 5321 (SMTP), RFC 3207 (STARTTLS), RFC 4954 (AUTH), RFC 1870 (SIZE) and
+aiosmtplib. The order of the steps is `smtp`'s.
+
+aiosmtplib runs the session (EHLO, STARTTLS, commands). Its conveniences that connect, log in and
+send are not used: they log in over an unproved connection, try every mechanism in turn, rewrite
+addresses and cannot tell before the final dot from after it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, NoReturn
+
+from aiosmtplib import SMTP, SMTPException
+
+from certmail.delivery import auth, faults, outcome, text, tls
+from certmail.delivery.outcome import Stage, Where
+from certmail.delivery.relay import Mode
+from certmail.delivery.replies import Reply, ReplyFault, VettedProtocol
+from certmail.values import printable
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable, Iterator
+
+    from certmail.delivery.auth import Mechanism
+    from certmail.delivery.relay import Relay, Timeouts
+    from certmail.errors import CertmailError
+    from certmail.message.seal import SealedMessage
+    from certmail.values import Secret
+
+NEXT_ADDRESS_S: Final = 0.25
+"""RFC 8305 §5: how long one address may stay silent before the next one is tried beside it."""
+
+GOODBYE_S: Final = 3.0
+"""QUIT is a courtesy; nothing depends on its reply."""
+
+_SIZE: Final = re.compile(r"[0-9]{1,20}", re.ASCII)
+
+_GREETED: Final = frozenset({220})
+_DONE: Final = frozenset({250})
+_WILL_REACH: Final = frozenset({250, 251})
+"""RFC 5321 §3.4: 251 comes from a relay that knows a newer host of the recipient's."""
+_GO_ON: Final = frozenset({354})
+_CHALLENGE: Final = 334
+_LOGGED_IN: Final = 235
+
+_DEAF: Final = frozenset({220, 354, 421})
+"""Last replies after which QUIT would be no SMTP: TLS, text or nothing is awaited."""
+
+
+@dataclass(slots=True)
+class Session:
+    """One connection, how far it has come, and the steps it can take, in their order.
+
+    Built inside a running loop; `close` belongs into a ``finally``. ``facts`` and ``peer`` are
+    there once `secure` is done.
+    """
+
+    relay: Relay
+    timeouts: Timeouts
+    progress: Callable[[Stage], None]
+    stage: Stage = Stage.CONNECT
+    peer: str = "unknown"
+    facts: tls.TlsFacts = field(init=False)
+    redact: Callable[[str], str] = str
+    context: ssl.SSLContext = field(init=False)
+    client: SMTP = field(init=False)
+    protocol: VettedProtocol = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Make everything that can fail without a connection."""
+        self.context = tls.context_for(self.relay)
+        self.protocol = VettedProtocol(asyncio.get_running_loop())
+        self.client = SMTP(
+            hostname=self.relay.host.text,
+            local_hostname=self.relay.ehlo_argument,
+            timeout=self.timeouts.command_s,
+            tls_context=self.context,
+        )
+
+    @property
+    def where(self) -> Where:
+        """Where this session stands, for an error."""
+        return Where(self.relay, self.stage, self.redact)
+
+    def enter(self, stage: Stage) -> None:
+        """Say what comes next, then be there."""
+        self.progress(stage)
+        self.stage = stage
+
+    async def open(self) -> None:
+        """Dial, with TLS from the first byte where that is the mode, and read the greeting."""
+        self.enter(Stage.CONNECT)
+        with self._faults():
+            async with asyncio.timeout(self.timeouts.connect_s):
+                await self._dial()
+        if self.relay.mode is Mode.IMPLICIT:
+            self._prove()
+        self.enter(Stage.GREETING)
+        with self._faults():
+            await self.protocol.read_response(timeout=self.timeouts.command_s)
+        self._answered(_GREETED)
+
+    async def secure(self) -> None:
+        """Have TLS proved, and what the relay offers known from inside it.
+
+        RFC 3207 §4.2: the client "MUST discard any knowledge obtained from the server" before
+        TLS. aiosmtplib discards it, and EHLO is said again.
+        """
+        if self.relay.mode is Mode.STARTTLS:
+            await self._ehlo(Stage.EHLO)
+            if not self.client.supports_extension("starttls"):
+                if self.client.server_auth_methods:
+                    raise outcome.auth_before_tls(self.relay, "it offers AUTH but no STARTTLS")
+                raise outcome.no_tls(self.relay)
+            self.enter(Stage.STARTTLS)
+            with self._faults():
+                await self.client.starttls(timeout=self.timeouts.connect_s)
+            self._prove()
+        await self._ehlo(Stage.EHLO_INSIDE)
+
+    def mechanism(self) -> Mechanism:
+        """Choose how to log in from what the relay listed inside TLS."""
+        return auth.choose(self.client.server_auth_methods, relay=self.relay)
+
+    async def log_in(self, mechanism: Mechanism, *, user: str, secret: Secret) -> None:
+        """Try ``secret`` once."""
+        first, *others = auth.lines(mechanism, user=user, secret=secret)
+        self.redact = auth.redactor(user=user, secret=secret)
+        self.enter(Stage.AUTH)
+        reply = await self._command(first)
+        for line in others:
+            # A success before the password was said, or a challenge that is none, comes from
+            # something that does not know what it is doing.
+            if reply.code != _CHALLENGE or not _is_one_challenge(reply):
+                await self._leave_login(reply)
+            reply = await self._command(line)
+        if reply.code != _LOGGED_IN:
+            await self._leave_login(reply)
+
+    async def name(self, sealed: SealedMessage, *, size: int) -> None:
+        """Give the envelope: exactly the configured addresses, written here.
+
+        aiosmtplib would run them through an address parser that changes its mind between Python
+        versions; `Address` has left nothing to quote.
+        """
+        sized = self._size_parameter(size)
+        sender = sealed.sender.text.encode("ascii")
+        recipient = sealed.recipient.address.text.encode("ascii")
+        self.enter(Stage.MAIL)
+        await self._command(b"MAIL", b"FROM:<%s>" % sender, *sized)
+        self._answered(_DONE)
+        self.enter(Stage.RCPT)
+        await self._command(b"RCPT", b"TO:<%s>" % recipient)
+        self._answered(_WILL_REACH)
+
+    async def send(self, wire: bytes) -> None:
+        """Send the text, dots doubled (RFC 5321 §4.5.2): everything but the final dot."""
+        self.enter(Stage.DATA)
+        await self._command(b"DATA")
+        self._answered(_GO_ON)
+        self.enter(Stage.BODY)
+        self.protocol.begin_body(unsent_octets=text.CHUNK_OCTETS)
+        for chunk in text.chunks(wire):
+            with self._faults():
+                async with asyncio.timeout(self.timeouts.data_block_s):
+                    await self.protocol.write_body(chunk)
+
+    async def commit(self) -> Reply:
+        """Write the final dot and wait for the verdict; from the dot on, only a reply can tell."""
+        self.progress(Stage.VERDICT)
+        with self._faults():
+            self.protocol.write(text.FINAL_DOT)
+        self.stage = Stage.VERDICT
+        try:
+            await self.protocol.read_response(timeout=self.timeouts.final_s)
+        # Whatever ends this wait, Ctrl-C included, ends it without a verdict.
+        except BaseException as fault:  # noqa: BLE001
+            reason = faults.why_no_verdict(fault, broken=self.protocol.fault)
+            raise outcome.unknown(self.relay, reason) from None
+        return self._answered(_DONE)
+
+    async def goodbye(self) -> None:
+        """Say QUIT where the relay can hear it (RFC 5321 §4.1.1.10); what comes of it is nothing.
+
+        Not even Ctrl-C: what was found out before must reach the caller.
+        """
+        last = self.protocol.reply
+        if self.protocol.fault or last is None or last.code in _DEAF:
+            return
+        with contextlib.suppress(SMTPException, OSError, ReplyFault, asyncio.CancelledError):
+            await self.client.execute_command(b"QUIT", timeout=GOODBYE_S)
+
+    async def conclude(self) -> None:
+        """Say goodbye after a success, and listen: a refusal now is the verdict that came late.
+
+        A relay that said 250 too early says what it really means where 221 is awaited. Anything
+        else that goes wrong with QUIT takes nothing back.
+        """
+        await self.goodbye()
+        fault = self.protocol.fault
+        said = fault.reply if fault else self.protocol.reply
+        if said is not None and said.is_refusal and said.code not in _DEAF:
+            late = said.text(self.redact)
+            raise outcome.unknown(self.relay, f"it accepted, and then answered again: {late}")
+
+    async def close(self) -> None:
+        """End the connection now; waiting for the other side is what hangs."""
+        if not isinstance(self.protocol.transport, asyncio.WriteTransport):
+            return
+        self.protocol.transport.abort()
+        # asyncio closes the socket in the turns that follow, and there may be none after us.
+        with contextlib.suppress(asyncio.CancelledError):
+            for _ in range(3):
+                await asyncio.sleep(0)
+
+    async def _dial(self) -> None:
+        """Connect to the first address that answers, and give aiosmtplib the connection.
+
+        aiosmtplib's own connect() tries one address after the other and logs in by itself.
+        """
+        implicit = self.relay.mode is Mode.IMPLICIT
+        transport, _ = await asyncio.get_running_loop().create_connection(
+            lambda: self.protocol,
+            self.relay.host.text,
+            self.relay.port,
+            ssl=self.context if implicit else None,
+            server_hostname=self.relay.host.text if implicit else None,
+            # A little more than connect_s, so that there is one clock.
+            ssl_handshake_timeout=self.timeouts.connect_s + 1 if implicit else None,
+            happy_eyeballs_delay=NEXT_ADDRESS_S,
+        )
+        self.client.protocol = self.protocol
+        self.client.transport = transport
+        self.peer = printable(str((transport.get_extra_info("peername") or ("unknown",))[0]))
+
+    def _prove(self) -> None:
+        live = self.protocol.transport
+        self.facts = tls.prove(
+            live.get_extra_info("ssl_object") if live else None,
+            relay=self.relay,
+            context=self.context,
+        )
+
+    async def _ehlo(self, stage: Stage) -> None:
+        """Say EHLO; a relay that refuses it gets no HELO, which knows neither TLS nor AUTH."""
+        self.enter(stage)
+        with self._faults():
+            await self.client.ehlo()
+
+    async def _command(self, *words: bytes) -> Reply:
+        with self._faults():
+            await self.client.execute_command(*words)
+        return self._reply()
+
+    async def _leave_login(self, reply: Reply) -> NoReturn:
+        """Cancel an exchange that would go on, with "*" (RFC 4954 §4), and say why."""
+        if reply.code != _CHALLENGE:
+            raise outcome.refused(self.where, reply)
+        await self._command(b"*")
+        raise outcome.broken(self.where, "it asks for something that no login has")
+
+    def _size_parameter(self, size: int) -> tuple[bytes, ...]:
+        """Give SIZE= where the relay knows it (RFC 1870 §3), or refuse before MAIL."""
+        if not self.client.supports_extension("size"):
+            return ()
+        announced = self.client.esmtp_extensions["size"].strip()
+        limit = int(announced) if _SIZE.fullmatch(announced) else 0
+        # RFC 1870 §4: zero, or no number, means that no fixed limit is in force.
+        if 0 < limit < size:
+            raise outcome.too_large(self.relay, f"it has {size} octets and the limit is {limit}")
+        return (b"SIZE=%d" % size,)
+
+    def _reply(self) -> Reply:
+        """Give the vetted reply, not aiosmtplib's reading of it."""
+        if self.protocol.reply is None:
+            raise outcome.disconnected(self.where)
+        return self.protocol.reply
+
+    def _answered(self, wanted: frozenset[int]) -> Reply:
+        """Give the reply if it is a wanted one; there is no other success."""
+        reply = self._reply()
+        if reply.code not in wanted:
+            raise outcome.refused(self.where, reply)
+        return reply
+
+    @contextlib.contextmanager
+    def _faults(self) -> Iterator[None]:
+        """Put whatever goes wrong on the wire into words."""
+        try:
+            yield
+        except (SMTPException, OSError, ReplyFault) as fault:
+            raise self._explain(fault) from None
+
+    def _explain(self, fault: Exception) -> CertmailError:
+        return faults.explain(
+            fault, where=self.where, broken=self.protocol.fault, last=self.protocol.reply
+        )
+
+
+def _is_one_challenge(reply: Reply) -> bool:
+    return len(reply.lines) == 1 and auth.is_challenge(reply.lines[0])

@@ -1,0 +1,199 @@
+"""Hand one sealed message to one relay, once.
+
+In: a `SealedMessage`, a `Relay`, where the password comes from. Out: a `Receipt`, or an error that
+says whether anything was accepted. Knows the order of the steps; must not know what is sealed
+inside the message.
+
+The order is the security: TLS, the proof of TLS, what the relay offers inside it, the password,
+one login, the envelope, the text, the dot. Nothing is retried, and there is no way back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+from typing import TYPE_CHECKING, NoReturn
+
+from certmail.delivery import outcome
+from certmail.delivery.outcome import Receipt, Stage
+from certmail.delivery.relay import Relay, Timeouts
+from certmail.delivery.session import Session
+from certmail.delivery.text import is_canonical
+from certmail.errors import CertmailError, SealError, SecretError
+from certmail.message.seal import SealedMessage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from certmail.delivery.auth import Mechanism, SecretSource
+    from certmail.values import Secret
+
+
+def deliver(
+    sealed: SealedMessage,
+    *,
+    relay: Relay,
+    secret: SecretSource | None,
+    now: Callable[[], datetime],
+    timeouts: Timeouts | None = None,
+    progress: Callable[[Stage], None] | None = None,
+) -> Receipt:
+    """Hand ``sealed`` to ``relay`` and wait for the verdict; ``now`` is asked once, at acceptance.
+
+    ``progress`` hears of each stage before it begins, and of nothing after the final dot. Ctrl-C
+    ends the connection: as KeyboardInterrupt before the final dot, as DeliveryUnknown after it.
+
+    Raises:
+        RelayError: ``RELAY-…``: nothing was accepted.
+        DeliveryUnknown: ``DELIVERY-UNKNOWN``: do not send again blindly.
+        SecretError: ``SECRET-…``: no password, nothing was sent.
+        SettingsError: ``CA-FILE-UNUSABLE``.
+        SealError: ``SEAL-…``: ``sealed`` is not what the door made.
+    """
+    return asyncio.run(
+        deliver_async(
+            sealed,
+            relay=relay,
+            secret=None if secret is None else _Interruptible(secret),
+            now=now,
+            timeouts=timeouts,
+            progress=progress,
+        )
+    )
+
+
+async def deliver_async(
+    sealed: SealedMessage,
+    *,
+    relay: Relay,
+    secret: SecretSource | None,
+    now: Callable[[], datetime],
+    timeouts: Timeouts | None = None,
+    progress: Callable[[Stage], None] | None = None,
+) -> Receipt:
+    """Do what `deliver` does, inside a running loop.
+
+    ``secret.read()`` runs in the loop's thread: nothing else of this session is worth doing before
+    the password is there. A cancellation after the final dot becomes DeliveryUnknown.
+    """
+    wire = _admit(sealed)
+    _refuse_without_source(relay, secret)
+    session = Session(relay, timeouts or Timeouts(), progress or _no_progress)
+    try:
+        async with asyncio.timeout(session.timeouts.total_s) as deadline:
+            await session.open()
+            await session.secure()
+            mechanism = await _log_in(session, secret, deadline=deadline)
+            await session.name(sealed, size=len(wire))
+            await session.send(wire)
+        # The verdict has a clock of its own, which is longer.
+        reply = await session.commit()
+        receipt = Receipt(
+            accepted_at=now(),
+            relay=str(relay),
+            peer=session.peer,
+            tls=session.facts,
+            mechanism=mechanism.value if mechanism else None,
+            reply=reply.text(session.redact),
+            message_id=sealed.message_id,
+            sha256=sealed.sha256,
+            size=len(wire),
+        )
+        await session.conclude()
+    except TimeoutError:  # total_s; every other clock was explained where it ran out
+        raise outcome.timed_out(session.where) from None
+    except CertmailError:
+        await session.goodbye()
+        raise
+    finally:
+        await session.close()
+    return receipt
+
+
+class _Interruptible:
+    """A source that Ctrl-C interrupts at once.
+
+    asyncio.run turns the first Ctrl-C into a cancellation, which does not reach a thread that
+    waits for a person to type; so the caller's handler is back while the password is read.
+    """
+
+    def __init__(self, source: SecretSource) -> None:
+        """Remember the handler that is there before asyncio's."""
+        self._source = source
+        self._handler = signal.getsignal(signal.SIGINT)
+
+    def read(self) -> Secret:
+        """Read with the caller's handler in force; only the main thread may change handlers."""
+        if threading.current_thread() is not threading.main_thread() or self._handler is None:
+            return self._source.read()
+        loops = signal.signal(signal.SIGINT, self._handler)
+        try:
+            return self._source.read()
+        finally:
+            signal.signal(signal.SIGINT, loops)
+
+
+def _admit(sealed: SealedMessage) -> bytes:
+    """Take nothing but what the door made, prove it once more, and give its octets.
+
+    (1) the very class: another could render bytes that it did not prove, (2) the proof, (3) lines
+    that SMTP carries unchanged: a bare CR or LF is how a second message is smuggled in.
+
+    Raises:
+        SealError: ``SEAL-FORGED``, or what the proof says.
+    """
+    # (1) a look-alike
+    if type(sealed) is not SealedMessage:
+        _refuse_forged(f"a {type(sealed).__name__} was handed over instead of a SealedMessage")
+    # (2) a value changed behind its back
+    sealed.prove()
+    # (3) a message within the message
+    wire = sealed.wire()
+    if not is_canonical(wire):
+        _refuse_forged("the sealed message is not lines of 7-bit text")
+    return wire
+
+
+async def _log_in(
+    session: Session, source: SecretSource | None, *, deadline: asyncio.Timeout
+) -> Mechanism | None:
+    """Read the password last of all, and try it once; the time a person types is not counted."""
+    user = session.relay.user
+    if user is None or source is None:
+        return None
+    mechanism = session.mechanism()
+    clock = asyncio.get_running_loop().time
+    session.enter(Stage.SECRET)
+    began = clock()
+    secret = source.read()
+    until = deadline.when()
+    if until is not None:
+        deadline.reschedule(until + clock() - began)
+    await session.log_in(mechanism, user=user, secret=secret)
+    return mechanism
+
+
+def _refuse_without_source(relay: Relay, secret: SecretSource | None) -> None:
+    """Refuse before dialling what must fail after it."""
+    if relay.user is not None and secret is None:
+        raise SecretError(
+            "SECRET-MISSING",
+            f"there is no password for {relay.user} at {relay}",
+            why="the settings name a user, so the relay will want a password",
+            next="store the password, or take the relay's user out of the settings",
+        )
+
+
+def _refuse_forged(what: str) -> NoReturn:
+    raise SealError(
+        "SEAL-FORGED",
+        what,
+        why="only a message that was sealed and proved may leave this machine",
+        next="this is a bug in certmail: report the code",
+    )
+
+
+def _no_progress(_stage: Stage) -> None:
+    """Tell nobody."""

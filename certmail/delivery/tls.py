@@ -1,0 +1,269 @@
+"""Say what TLS must be, and prove of a live connection that it is so.
+
+In: a `Relay`, and later the connection's TLS object. Out: an `SSLContext`, then `TlsFacts`; or a
+`RelayError` that tells which of the many ways of failing it was. Knows RFC 8314 §4.1 and RFC 8997
+(TLS 1.2 or better), RFC 9325 §4.2 (ciphers) and RFC 9525 (names). Knows neither SMTP nor passwords.
+
+Nothing in the environment decides whom to trust: ``SSL_CERT_FILE`` and ``SSL_CERT_DIR`` do not
+replace the roots and ``SSLKEYLOGFILE`` writes nothing. A private authority is named in the
+settings, where it can be seen.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import ssl
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NoReturn
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509 import load_der_x509_certificate
+
+from certmail.errors import RelayError, SettingsError
+from certmail.values import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from certmail.delivery.relay import Relay
+
+CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20:@SECLEVEL=2"
+"""For TLS 1.2: forward secrecy and AEAD only (RFC 9325 §4.2). The level refuses RSA and DH below
+2048 bits and SHA-1 signatures, whatever ``OPENSSL_CONF`` says. TLS 1.3 has no weaker ciphers."""
+
+KNOWN_BUNDLES: Final = (
+    "/etc/ssl/certs/ca-certificates.crt",  # Debian, Ubuntu, Arch, Gentoo
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",  # Fedora, RHEL
+    "/etc/ssl/ca-bundle.pem",  # openSUSE
+    "/etc/ssl/cert.pem",  # Alpine, macOS, BSD
+)
+"""Where systems keep their roots, for a Python whose OpenSSL was built to look elsewhere."""
+
+_VERSIONS: Final = ("TLSv1.2", "TLSv1.3")
+
+# OpenSSL's X509_V_ERR numbers (openssl/x509_vfy.h), which Python gives as verify_code.
+_EXPIRED: Final = 10
+_NOT_YET_VALID: Final = 9
+_SELF_SIGNED: Final = (18, 19)
+_UNKNOWN_ISSUER: Final = (2, 20, 21)
+_WEAK: Final = (66, 67, 68)
+_WRONG_NAME: Final = (62, 64)
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFacts:
+    """What was true of the connection before anything secret was read.
+
+    Witnessed by `prove`. Says who the relay is, not that it will keep what it is given.
+    """
+
+    version: str
+    cipher: str
+    leaf_sha256: str
+    spki_sha256: str
+
+
+def context_for(relay: Relay) -> ssl.SSLContext:
+    """Make the only kind of context there is: it verifies, and cannot be told not to.
+
+    Raises:
+        SettingsError: ``CA-FILE-UNUSABLE``. RelayError: ``RELAY-TLS-NO-ROOTS``.
+    """
+    # PROTOCOL_TLS_CLIENT begins with CERT_REQUIRED and check_hostname. Unlike
+    # ssl.create_default_context it neither reads SSLKEYLOGFILE nor loads roots.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.check_hostname = True
+    # RFC 9525 §2: the Common Name is not a place for a host name.
+    context.hostname_checks_common_name = False
+    context.verify_flags |= ssl.VERIFY_X509_STRICT | ssl.VERIFY_X509_PARTIAL_CHAIN
+    context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
+    context.set_ciphers(CIPHERS)
+    if relay.ca_file is None:
+        _load_system_roots(context)
+    else:
+        _load_exactly(context, relay.ca_file)
+    return context
+
+
+def prove(live: object, *, relay: Relay, context: ssl.SSLContext) -> TlsFacts:
+    """Hold the live connection against what it must be, and give the facts for the receipt.
+
+    aiosmtplib never looks at its transport before it sends a password, so this does: (1) there is
+    TLS at all, made from our context, (2) of a version that is allowed, (3) with verification and
+    the host name still in force, (4) with a certificate to show.
+
+    Raises:
+        RelayError: ``RELAY-TLS-UNPROVEN``.
+    """
+    # (1) a clear connection, or one that somebody else's context made
+    if not isinstance(live, ssl.SSLObject) or live.context is not context:
+        _refuse_unproven(relay, "the connection is not the TLS connection that was asked for")
+    # (2) a downgrade
+    version = live.version()
+    cipher = live.cipher()
+    if version not in _VERSIONS or cipher is None:
+        _refuse_unproven(relay, f"the connection speaks {printable(str(version))}")
+    # (3) a context that was loosened after it was made
+    if context.verify_mode is not ssl.CERT_REQUIRED or not context.check_hostname:
+        _refuse_unproven(relay, "verification was switched off")
+    if live.server_hostname != relay.host.text:
+        _refuse_unproven(relay, "the certificate was checked against another name")
+    # (4) an anonymous peer
+    leaf = live.getpeercert(binary_form=True)
+    if not leaf:
+        _refuse_unproven(relay, "the relay showed no certificate")
+    try:
+        spki = load_der_x509_certificate(leaf).public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        _refuse_unproven(relay, "the relay's certificate cannot be read")
+    octets = spki.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return TlsFacts(
+        version=str(version),
+        cipher=cipher[0],
+        leaf_sha256=hashlib.sha256(leaf).hexdigest(),
+        spki_sha256=hashlib.sha256(octets).hexdigest(),
+    )
+
+
+def explain(fault: ssl.SSLError, *, relay: Relay) -> RelayError:
+    """Tell one TLS failure from another, in terms of what the operator can do."""
+    if isinstance(fault, ssl.SSLCertVerificationError):
+        return _explain_certificate(fault, relay)
+    reason = fault.reason or ""
+    if reason == "UNSUPPORTED_PROTOCOL" or "PROTOCOL_VERSION" in reason:
+        return RelayError(
+            "RELAY-TLS-VERSION",
+            f"{relay} speaks no TLS that is safe to use",
+            why="TLS 1.0 and 1.1 are broken (RFC 8996); certmail begins at 1.2",
+            next="ask the relay's administrator to allow TLS 1.2 or 1.3, or use another relay",
+        )
+    if reason in {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL"}:
+        return RelayError(
+            "RELAY-TLS-HANDSHAKE",
+            f"{relay} answers, but not in TLS",
+            why="a port for STARTTLS speaks plain text first, a port for TLS never does",
+            next="use port 465 with TLS from the first byte, or port 587 with STARTTLS",
+        )
+    return handshake_failed(relay, printable(reason.lower().replace("_", " ") or "no reason given"))
+
+
+def handshake_failed(relay: Relay, reason: str) -> RelayError:
+    """Report a handshake that ended without a verdict on the certificate."""
+    return RelayError(
+        "RELAY-TLS-HANDSHAKE",
+        f"no TLS connection to {relay} came about: {reason}",
+        why="without TLS neither the password nor the message may be sent",
+        next=f"openssl s_client -connect {relay} shows what the relay offers; certmail needs"
+        " TLS 1.2 or 1.3 with forward secrecy",
+    )
+
+
+def _explain_certificate(fault: ssl.SSLCertVerificationError, relay: Relay) -> RelayError:
+    """Tell why the certificate does not verify, by OpenSSL's number for it."""
+    code = fault.verify_code
+    if code in _WRONG_NAME:
+        return RelayError(
+            "RELAY-TLS-HOSTNAME",
+            f"the certificate of {relay} is not for {relay.host}",
+            why="whoever answers proved to be somebody else than the relay in the settings",
+            next="use the very name that the mail provider documents, not an alias of it",
+        )
+    why = "an unverified relay could be anybody, and would get the password"
+    if code == _EXPIRED:
+        what, act = "has expired", "tell the relay's administrator; check this machine's clock"
+    elif code == _NOT_YET_VALID:
+        what, act = "is not valid yet", "check this machine's clock"
+    elif code in _SELF_SIGNED:
+        what = "is signed by itself or by a root that this machine does not trust"
+        act = "if the relay is yours, name its authority's PEM file as the relay's CA file"
+    elif code in _UNKNOWN_ISSUER:
+        what = "comes from an authority that this machine does not trust"
+        act = "if the authority is yours, name its PEM file as the relay's CA file"
+    elif code in _WEAK:
+        what = "has a key or a signature too weak to mean anything"
+        act = "ask the relay's administrator for a certificate with RSA 2048 or P-256 and SHA-256"
+    else:
+        what = f"does not verify: {printable(fault.verify_message)}"
+        act = f"openssl s_client -connect {relay} -verify_return_error shows the chain"
+    ignored = [name for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if name in os.environ]
+    if ignored and code in (*_SELF_SIGNED, *_UNKNOWN_ISSUER):
+        why += f"; {' and '.join(ignored)} in the environment cannot add trust here"
+    return RelayError(
+        "RELAY-TLS-CERTIFICATE",
+        f"the certificate of {relay} {what}",
+        why=why,
+        next=act,
+    )
+
+
+def find_roots(
+    built_in: ssl.DefaultVerifyPaths, *, bundles: Sequence[str] = KNOWN_BUNDLES
+) -> dict[str, str]:
+    """Say where the system's roots are: ``cafile`` or ``capath`` for ``load_verify_locations``.
+
+    First where OpenSSL was built to look, but not where SSL_CERT_FILE and SSL_CERT_DIR point: that
+    is why this is not ``load_default_certs``. Where that place is empty (a Python built on another
+    system), the first of ``bundles`` that is there.
+
+    Raises:
+        RelayError: ``RELAY-TLS-NO-ROOTS``.
+    """
+    for file in (built_in.openssl_cafile, *bundles):
+        if Path(file).is_file():
+            return {"cafile": file}
+    if Path(built_in.openssl_capath).is_dir():
+        return {"capath": built_in.openssl_capath}
+    raise RelayError(
+        "RELAY-TLS-NO-ROOTS",
+        "this machine has no list of certificate authorities that certmail can find",
+        why="without one, no relay can prove who it is",
+        next="install the package ca-certificates, or name a PEM file as the relay's CA file",
+    )
+
+
+def _load_system_roots(context: ssl.SSLContext) -> None:
+    """Trust the authorities that the system trusts for servers."""
+    if sys.platform != "win32":
+        context.load_verify_locations(**find_roots(ssl.get_default_verify_paths()))
+        return
+    for store in ("CA", "ROOT"):
+        for octets, encoding, trust in ssl.enum_certificates(store):
+            if encoding == "x509_asn" and (trust is True or _SERVER_AUTH in trust):
+                context.load_verify_locations(cadata=octets)
+
+
+_SERVER_AUTH: Final = "1.3.6.1.5.5.7.3.1"
+"""id-kp-serverAuth (RFC 5280 §4.2.1.12)."""
+
+
+def _load_exactly(context: ssl.SSLContext, ca_file: Path) -> None:
+    """Trust the certificates of ``ca_file`` and nothing beside them."""
+    try:
+        context.load_verify_locations(cafile=ca_file)
+    except (OSError, ValueError):  # ssl.SSLError is an OSError
+        loaded = 0
+    else:
+        loaded = context.cert_store_stats()["x509"]
+    if not loaded:
+        raise SettingsError(
+            "CA-FILE-UNUSABLE",
+            f"{printable(str(ca_file))} holds no CA certificate that can be read",
+            why="the file replaces the system's roots, so nothing would be trusted",
+            next="give a PEM file with the certificate of the authority that signed the relay's",
+            file=str(ca_file),
+        ) from None
+
+
+def _refuse_unproven(relay: Relay, what: str) -> NoReturn:
+    raise RelayError(
+        "RELAY-TLS-UNPROVEN",
+        f"{relay}: {what}",
+        why="the password is read only after the connection is proved, and it is not",
+        next="this should never happen: certmail, Python or OpenSSL was changed; reinstall them",
+    ) from None

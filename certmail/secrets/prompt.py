@@ -1,0 +1,73 @@
+"""Ask the person at the terminal, and nobody else.
+
+In: a question. Out: a `Secret`. The terminal is asked directly: what is piped into certmail is
+never taken for a password, and a job without a terminal ends at once instead of waiting.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import sys
+import warnings
+from dataclasses import dataclass
+from typing import Final, NoReturn
+
+from certmail.errors import SecretError
+from certmail.values import Secret, printable
+
+_TERMINAL: Final = "/dev/tty"
+"""The controlling terminal of the process, wherever its standard streams go (POSIX)."""
+
+_QUESTION: Final = 200
+"""Characters of the question; host and user fit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A password that a person types, unseen."""
+
+    question: str
+
+    def read(self) -> Secret:
+        """Ask once; Ctrl-C is the caller's.
+
+        Raises:
+            SecretError: ``SECRET-NO-TERMINAL``, ``SECRET-MISSING``.
+        """
+        if not has_terminal():
+            _refuse_no_terminal()
+        with warnings.catch_warnings():
+            # getpass would go on with the password visible on the screen.
+            warnings.simplefilter("error", getpass.GetPassWarning)
+            try:
+                return Secret(getpass.getpass(printable(self.question, limit=_QUESTION)))
+            except (getpass.GetPassWarning, OSError):
+                _refuse_no_terminal()
+            except EOFError:
+                raise SecretError(
+                    "SECRET-MISSING",
+                    "no password was typed",
+                    why="the relay wants a login, and nothing was sent",
+                    next="run the command again and type the password",
+                ) from None
+
+
+def has_terminal() -> bool:
+    """Tell whether somebody could be asked."""
+    if sys.platform == "win32":
+        return sys.stdin is not None and sys.stdin.isatty()
+    try:
+        os.close(os.open(_TERMINAL, os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
+
+
+def _refuse_no_terminal() -> NoReturn:
+    raise SecretError(
+        "SECRET-NO-TERMINAL",
+        "the password must be typed, and there is no terminal to type it on",
+        why="a job in the background cannot ask anybody",
+        next="store the password in the keyring, or set relay.password_command",
+    ) from None

@@ -1,0 +1,103 @@
+"""Ask the keyring: what runs in the process that `keyring` starts.
+
+In: an order as a dictionary. Out: one JSON object on standard output. The one place that imports
+the keyring package, and only those of its classes that are the system's own store, each made
+directly: ``keyring.get_keyring()`` obeys an environment variable and a file, imports every plug-in,
+and may settle for a chain that ends in a plain file.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from keyring.backend import KeyringBackend
+
+SECRET_SERVICE: Final = "keyring.backends.SecretService"  # noqa: S105  # a module's name
+
+SAFE: Final = (
+    (SECRET_SERVICE, "Keyring"),
+    ("keyring.backends.kwallet", "DBusKeyring"),
+    ("keyring.backends.libsecret", "Keyring"),
+    ("keyring.backends.macOS", "Keyring"),
+    ("keyring.backends.Windows", "WinVaultKeyring"),
+)
+"""The system's own stores. A class is meant exactly, never one that descends from it."""
+
+UNATTENDED: Final = frozenset(
+    {SECRET_SERVICE, "keyring.backends.macOS", "keyring.backends.Windows"}
+)
+"""Those that can be asked without provoking a prompt; the others would have to be tried."""
+
+_MAX_FAULT: Final = 60
+
+
+def answer(order: dict[str, Any]) -> None:
+    """Obey ``order`` and write the verdict."""
+    from keyring.errors import KeyringError, KeyringLocked  # noqa: PLC0415  # only in the worker
+
+    try:
+        verdict = _obey(order)
+    except KeyringLocked:
+        verdict = {"verdict": "locked"}
+    except KeyringError as fault:
+        # The kind alone: a backend's text may quote anything.
+        verdict = {"verdict": "failed", "fault": type(fault).__name__[:_MAX_FAULT]}
+    os.write(1, json.dumps(verdict).encode("ascii"))
+
+
+def choose(*, may_prompt: bool) -> KeyringBackend | None:
+    """Pick the store that the keyring package would rank first among the safe ones."""
+    found: list[type[KeyringBackend]] = []
+    for module, name in SAFE:
+        if may_prompt or module in UNATTENDED:
+            backend = getattr(importlib.import_module(module), name, None)
+            if backend is not None and backend.viable:
+                found.append(backend)
+    return max(found, key=lambda backend: float(backend.priority))() if found else None
+
+
+def _obey(order: dict[str, Any]) -> dict[str, Any]:
+    backend = choose(may_prompt=bool(order["may_prompt"]))
+    if backend is None:
+        return {"verdict": "none", "foreign": _foreign()}
+    service, user = str(order["service"]), str(order["user"])
+    if type(backend).__module__ == SECRET_SERVICE and not order["may_prompt"]:
+        refusal = _look_at_collection()
+        if refusal is not None:
+            # Without a collection an entry is absent; to make one needs a prompt.
+            return {"verdict": "locked" if order["act"] == "store" else refusal}
+    if order["act"] == "store":
+        backend.set_password(service, user, str(order["secret"]))
+        return {"verdict": "done", "keyring": type(backend).__module__.rpartition(".")[2]}
+    found = backend.get_password(service, user)
+    if found is None:
+        return {"verdict": "absent"}
+    if order["act"] == "forget":
+        backend.delete_password(service, user)
+        return {"verdict": "done"}
+    return {"verdict": "done", "secret": found}
+
+
+def _look_at_collection() -> str | None:
+    """Say why the default collection cannot be used without a prompt, if it cannot."""
+    import secretstorage  # noqa: PLC0415  # only where there is a Secret Service
+
+    bus = secretstorage.dbus_init()
+    try:
+        collection = secretstorage.Collection(bus)
+        return "locked" if collection.is_locked() else None
+    except secretstorage.exceptions.ItemNotFoundException:
+        return "absent"
+    finally:
+        bus.close()
+
+
+def _foreign() -> list[str]:
+    """Name the keyrings that are installed beside the keyring package's own; none is loaded."""
+    values = {point.value for point in entry_points(group="keyring.backends")}
+    return sorted(value for value in values if not value.startswith("keyring."))

@@ -1,0 +1,104 @@
+"""The reader alone: whole, octet by octet, truncated at each place, with more behind it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from certmail.delivery.replies import (
+    MAX_LINE_OCTETS,
+    MAX_REPLY_OCTETS,
+    Fault,
+    Reply,
+    ReplyFault,
+    ReplyReader,
+)
+
+GREETING = b"250-relay.example.org at your service\r\n250-SIZE 35882577\r\n250 SMTPUTF8\r\n"
+READ = Reply(250, ("relay.example.org at your service", "SIZE 35882577", "SMTPUTF8"))
+
+
+def test_a_whole_reply_is_read_and_its_octets_given_on():
+    assert ReplyReader().feed(GREETING) == (READ, GREETING)
+
+
+def test_a_reply_is_the_same_octet_by_octet():
+    reader = ReplyReader()
+    read = [reader.feed(GREETING[i : i + 1]) for i in range(len(GREETING))]
+    assert read == [None] * (len(GREETING) - 1) + [(READ, GREETING)]
+
+
+def test_a_truncated_reply_is_not_yet_one():
+    for end in range(len(GREETING)):
+        assert ReplyReader().feed(GREETING[:end]) is None
+
+
+@pytest.mark.parametrize("more", [b"2", b"\r\n", b"250 ok\r\n", b"\x00"])
+def test_what_follows_a_reply_was_not_asked_for(more):
+    with pytest.raises(ReplyFault) as caught:
+        ReplyReader().feed(GREETING + more)
+    assert caught.value.fault is Fault.UNASKED
+    assert caught.value.reply == READ
+
+
+def test_a_reader_reads_one_reply_after_the_other():
+    reader = ReplyReader()
+    assert reader.feed(b"220 a\r\n") == (Reply(220, ("a",)), b"220 a\r\n")
+    assert reader.feed(b"250 b\r\n") == (Reply(250, ("b",)), b"250 b\r\n")
+
+
+def test_one_code_for_all_lines():
+    """RFC 5321 §4.2.1: "the reply code on each of the lines MUST be the same"."""
+    with pytest.raises(ReplyFault) as caught:
+        ReplyReader().feed(b"550-no\r\n250 ok\r\n")
+    assert caught.value.fault is Fault.MIXED
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [b"250 " + b"x" * MAX_LINE_OCTETS, b"250-x\r\n" * (MAX_REPLY_OCTETS // 7 + 1)],
+    ids=["line", "lines"],
+)
+def test_a_reply_has_a_bound(octets):
+    with pytest.raises(ReplyFault) as caught:
+        ReplyReader().feed(octets)
+    assert caught.value.fault is Fault.TOO_LONG
+
+
+@given(st.lists(st.binary(max_size=40)))
+@example([b"250 ok\r\n"])
+@example([b"250-\r\n", b"250 \r\n"])
+def test_any_octets_give_a_reply_or_a_fault(chunks):
+    reader = ReplyReader()
+    for chunk in chunks:
+        try:
+            read = reader.feed(chunk)
+        except ReplyFault:
+            return
+        if read is not None:
+            assert 200 <= read[0].code <= 559
+            assert read[0].text().isprintable()
+
+
+@pytest.mark.parametrize(
+    ("line", "enhanced"),
+    [
+        ("5.7.8 no", "5.7.8"),
+        ("5.7.139", "5.7.139"),
+        ("5.7.8, no", None),
+        ("1.2.3 no", None),
+        ("5.7 no", None),
+        ("no 5.7.8", None),
+    ],
+)
+def test_an_enhanced_code_begins_the_text(line, enhanced):
+    """RFC 2034 §4."""
+    assert Reply(550, (line,)).enhanced == enhanced
+
+
+def test_a_reply_is_redacted_before_it_is_cut():
+    """A password that stands across the cut would otherwise show its beginning."""
+    reply = Reply(550, ("x" * 190 + "secret-password",))
+    shown = reply.text(lambda text: text.replace("secret-password", "<redacted>"))
+    assert "secret" not in shown
