@@ -17,6 +17,7 @@ class Left(Enum):
     """What has left this machine when an error is raised."""
 
     NOTHING = "nothing has left this machine"
+    REFUSED = "the sealed message reached the relay, which did not accept it"
     UNKNOWN = "the sealed message was handed over, and no answer came back"
     SENT = "the sealed message was accepted"
 

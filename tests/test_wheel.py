@@ -55,6 +55,7 @@ def test_the_wheel_holds_the_package_the_key_and_nothing_else(wheel):
     assert key == (ROOT / "keys" / "clever-cloud.asc").read_bytes()
     assert {name for name in names if not name.startswith(f"{info}/")} == {
         "certmail/keys/clever-cloud.asc",
+        "certmail/docs/errors.md",
         *(
             str(path.relative_to(ROOT))
             for path in (ROOT / "certmail").rglob("*")

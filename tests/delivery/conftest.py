@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import ssl
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,14 @@ import trustme
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_logged(caplog):
+    """What went wrong is said once, by the error; asyncio and aiosmtplib add nothing to it."""
+    yield
+    said = [record for record in caplog.get_records("call") if record.levelno >= logging.WARNING]
+    assert said == []
 
 
 @pytest.fixture(scope="session")

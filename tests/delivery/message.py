@@ -57,7 +57,7 @@ def sealed(*, octets: int = 9000, sender: Address = SENDER) -> SealedMessage:
 
 
 def _packets(octets: int) -> bytes:
-    """Write a PKESK v3 for the subkey and a SEIPD v1 (RFC 9580 §5.1.1, §5.13.1)."""
+    """Write a session key packet for the subkey and an integrity-protected packet."""
     noise = random.Random(1)
     session_key = b"\x03" + bytes.fromhex(SUBKEY.key_id) + b"\x01\x10\x00" + noise.randbytes(512)
     return _packet(1, session_key) + _packet(18, b"\x01" + noise.randbytes(octets))

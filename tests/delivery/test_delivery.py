@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -18,6 +19,7 @@ BOTH = pytest.mark.parametrize("mode", list(Mode), ids=lambda mode: mode.name)
 
 @BOTH
 def test_an_honest_relay_gets_the_message_octet_for_octet(mode, good, ca_file):
+    """RFC 1870 §3: and is told its size; the addresses are the configured ones, nothing added."""
     message = sealed()
     with HostileRelay(mode, good) as relay:
         tried = attempt(relay, ca_file=ca_file, message=message)
@@ -32,6 +34,7 @@ def test_an_honest_relay_gets_the_message_octet_for_octet(mode, good, ca_file):
 
 @BOTH
 def test_the_receipt_says_what_was_seen(mode, authority, ca_file):
+    """RFC 5321 §6.1: the relay has taken responsibility; this is with whom and when."""
     leaf = authority.issue_cert("localhost")
     message = sealed()
     with HostileRelay(mode, server_context(leaf)) as relay:
@@ -96,8 +99,18 @@ def test_login_is_spoken_where_plain_is_not_offered(good, ca_file):
 
 
 def test_a_password_too_long_for_the_command_line_follows_on_its_own(good, ca_file):
+    """RFC 5321 §4.5.3.1.4: a command line has 512 octets."""
     password = "long" * 200
     with HostileRelay(Mode.IMPLICIT, good, password=password) as relay:
         tried = attempt(relay, ca_file=ca_file, password=password)
     assert tried.code is None
     assert b"AUTH PLAIN" in [heard.line for heard in relay.heard]
+
+
+def test_an_address_that_does_not_answer_does_not_keep_the_next_one_waiting(good, ca_file):
+    """RFC 8305 §5: localhost has two addresses, and the relay listens on one."""
+    began = time.monotonic()
+    with HostileRelay(Mode.IMPLICIT, good) as relay:
+        tried = attempt(relay, ca_file=ca_file)
+    assert tried.code is None
+    assert time.monotonic() - began < 2

@@ -115,25 +115,23 @@ def test_ctrl_c_at_the_prompt_is_heard_at_once(good, ca_file):
 
 class SlowTypist:
     def read(self) -> Secret:
-        time.sleep(0.6)
+        time.sleep(1.6)
         return CountedPassword().read()
 
 
 def test_the_time_a_person_types_is_not_the_relays(good, ca_file):
-
     with HostileRelay(Mode.IMPLICIT, good) as server:
         receipt = deliver(
             sealed(),
             relay=relay_of(server, ca_file),
             secret=SlowTypist(),
             now=lambda: AT,
-            timeouts=Timeouts(total_s=0.5),
+            timeouts=Timeouts(total_s=1.5),
         )
     assert receipt.mechanism == "PLAIN"
 
 
 def test_a_source_that_refuses_ends_the_session(good, ca_file):
-
     class Locked:
         def read(self) -> Secret:
             raise SecretError("SECRET-KEYRING-LOCKED", "locked", why="it is", next="unlock it")

@@ -28,7 +28,7 @@ def send(relay, mode, ca_file, **more):
 
 
 def without_trace(delivered: bytes) -> bytes:
-    """Take away what a relay puts in front (RFC 5321 §4.4)."""
+    """Take away what a relay puts in front of the message."""
     lines = delivered.split(b"\n")
     start = next(i for i, line in enumerate(lines) if line.startswith(b"From: "))
     return b"\r\n".join(lines[start:])

@@ -62,6 +62,7 @@ def test_an_ehlo_address_is_a_literal(name, argument):
 @pytest.mark.parametrize("seconds", [0, -1, math.inf, math.nan, 90_000])
 @pytest.mark.parametrize("name", ["connect_s", "command_s", "data_block_s", "final_s", "total_s"])
 def test_every_wait_ends(name, seconds):
+    """RFC 5321 §4.5.3.2."""
     with pytest.raises(SettingsError) as caught:
         Timeouts(**{name: seconds})
     assert caught.value.code == "RELAY-TIMEOUT-BOUNDS"

@@ -20,6 +20,7 @@ READ = Reply(250, ("relay.example.org at your service", "SIZE 35882577", "SMTPUT
 
 
 def test_a_whole_reply_is_read_and_its_octets_given_on():
+    """RFC 5321 §4.2."""
     assert ReplyReader().feed(GREETING) == (READ, GREETING)
 
 
@@ -61,6 +62,7 @@ def test_one_code_for_all_lines():
     ids=["line", "lines"],
 )
 def test_a_reply_has_a_bound(octets):
+    """RFC 5321 §4.5.3.1.5: a line has 512 octets; four times that is patience enough."""
     with pytest.raises(ReplyFault) as caught:
         ReplyReader().feed(octets)
     assert caught.value.fault is Fault.TOO_LONG

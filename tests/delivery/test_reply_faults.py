@@ -55,7 +55,7 @@ def expected(point: str, reply: bytes) -> str:
 )
 @pytest.mark.parametrize("point", STAGES)
 def test_a_refusal_is_told_by_its_stage_and_its_digit(point, reply, good, ca_file):
-    """RFC 5321 §4.2.1: 4yz may succeed later, 5yz will not; nothing was accepted either way."""
+    """RFC 5321 §4.2.1: 4yz may succeed later, 5yz will not; RFC 5321 §3.8: 421 ends any step."""
     with HostileRelay(Mode.IMPLICIT, good, {point: reply + b"\r\n"}) as relay:
         tried = attempt(relay, ca_file=ca_file)
     assert tried.code == expected(point, reply)
@@ -79,7 +79,7 @@ def test_a_connection_lost_before_the_dot_accepted_nothing(mode, point, deed, go
 @BOTH
 @pytest.mark.parametrize("deed", list(Deed), ids=lambda deed: deed.name)
 def test_whatever_happens_after_the_dot_without_a_reply_is_unknown(mode, deed, good, ca_file):
-    """RFC 1047: the relay may have the message; a second attempt would be a second message."""
+    """RFC 5321 §4.1.1.4: the dot ends the text; RFC 1047: a second attempt may be a second mail."""
     with HostileRelay(mode, good, {"dot": deed}) as relay:
         tried = attempt(relay, ca_file=ca_file)
     assert tried.code == "DELIVERY-UNKNOWN"

@@ -52,7 +52,7 @@ WRONG = {
 def test_a_relay_that_does_not_verify_is_refused_before_the_password(
     mode, wrong, authority, ca_file
 ):
-    """RFC 8314 §5: an unverified connection is no better than none."""
+    """RFC 8314 §5.3, RFC 9525 §2: a connection to somebody else is no better than none."""
     make, code, words = WRONG[wrong]
     with HostileRelay(mode, make(authority)) as relay:
         tried = attempt(relay, ca_file=ca_file)

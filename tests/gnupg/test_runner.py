@@ -234,7 +234,8 @@ def test_no_descriptor_is_left_open(program):
         start(gpg)
     with pytest.raises(SealError):
         start(Gpg("/nowhere/gpg", (2, 4, 0)))
-    assert len(list(Path("/dev/fd").iterdir())) == before
+    # Fewer is fine: an earlier test's may be collected meanwhile.
+    assert len(list(Path("/dev/fd").iterdir())) <= before
 
 
 # Environment
