@@ -210,10 +210,11 @@ _SPOILT: Final = ("BADSIG", "ERRSIG", "EXPSIG", "EXPKEYSIG", "REVKEYSIG", "NO_PU
 
 
 def _clock(key: PinnedKey) -> tuple[str, ...]:
-    """Set the clock of the encryption alone inside the life of an expired copy, for a preview.
+    """Set the clock of the encryption alone inside the life of an expired copy.
 
-    GnuPG does not encrypt to an expired key. The result shows what a message would look like; the
-    transport refuses it. Nothing is ever signed under this clock.
+    GnuPG does not encrypt to an expired key. The result shows what a message would look like; it is
+    delivered only where an operator has accepted that very expiry. Nothing is ever signed under
+    this clock.
     """
     if key.usability is not Usability.EXPIRED:
         return ()
@@ -221,8 +222,9 @@ def _clock(key: PinnedKey) -> tuple[str, ...]:
 
 
 def _within(key: PinnedKey) -> datetime:
+    """Give the last second of its life: also a key of a few hours, or one renewed late, has it."""
     ends = [when for when in (key.expires, key.subkey_expires) if when is not None]
-    return min(ends) - timedelta(days=1)
+    return min(ends) - timedelta(seconds=1)
 
 
 def _explain_signing(result: Result, signer: Signer) -> NoReturn:

@@ -149,7 +149,8 @@ def expired(when: datetime, source: str) -> KeyRefused:
         f"the key expired on {when:%Y-%m-%d} in this copy ({printable(source)})",
         why="the key is the pinned one, but GnuPG does not encrypt to it any more; owners prolong"
         " a key by publishing a newer copy of it",
-        next="certmail send --key-file FILE …, with a newer copy of the same key",
+        next="certmail key refresh, or certmail send --key-file FILE …, with a newer copy of the"
+        " same key",
     )
 
 
@@ -161,7 +162,8 @@ def subkey_expired(subkey: Fingerprint, when: datetime | None, source: str) -> K
         f"the encryption subkey {subkey.grouped()} expired{date} in this copy"
         f" ({printable(source)})",
         why="the key itself is alive, but nothing can be encrypted to it without this subkey",
-        next="certmail send --key-file FILE …, with a newer copy of the same key",
+        next="certmail key refresh, or certmail send --key-file FILE …, with a newer copy of the"
+        " same key",
     )
 
 
