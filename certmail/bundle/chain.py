@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from certmail.bundle import links, rules
+from certmail.bundle import constraints, links, rules
 from certmail.bundle.findings import Finding, error, span, warning
 from certmail.bundle.x509 import Certificate, Issued, issued
 
@@ -52,6 +52,7 @@ def follow(
         *_others(path, others),
         *_ends(path),
         *_issuers(path, at),
+        *constraints.examine(path),
     )
     return Chain(path, found)
 
@@ -212,11 +213,11 @@ def _ends(path: tuple[Certificate, ...]) -> tuple[Finding, ...]:
 
 def _issuers(path: tuple[Certificate, ...], at: datetime) -> tuple[Finding, ...]:
     """Check every certificate that issued another one in the path, but for a root."""
-    found: list[Finding] = []
+    found = [links.critical(certificate) for certificate in path]
     below = 0
     for certificate in path[1:]:
         if certificate.facts.self_signed:
             break
         found += links.issuer_faults(certificate, below, at)
         below += certificate.facts.subject != certificate.facts.issuer
-    return tuple(found)
+    return tuple(finding for finding in found if finding is not None)

@@ -8,12 +8,13 @@ key that anything else refused is never validated. Must not know files, the cloc
 
 from __future__ import annotations
 
-from dataclasses import InitVar, dataclass, field
+from dataclasses import InitVar, dataclass, field, replace
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from certmail.bundle import hosts, key, parts, pem
+from certmail.bundle import hosts, key, parts, pem, surroundings, weak
 from certmail.bundle.facts import BundleFacts, CertificateFacts, KeyFacts
 from certmail.bundle.findings import Finding, forbids_sending
+from certmail.bundle.further import NOTHING, Further
 from certmail.bundle.key import KeyReading
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ _EXPLAINS: Final[dict[str, frozenset[str]]] = {
     "BLOCK-PKCS7": frozenset({"CERT-MISSING", "LEAF-MISSING", "KEY-MISMATCH"}),
     "BLOCK-TRUSTED": frozenset({"CERT-MISSING", "LEAF-MISSING", "KEY-MISMATCH"}),
     "KEY-ALGORITHM": frozenset({"BLOCK-EC-PARAMETERS"}),
+    "KEY-SMALL-FACTOR": frozenset({"KEY-UNBALANCED"}),
+    "LEAF-PRECERTIFICATE": frozenset({"CERT-CRITICAL"}),
 }
 """Findings that are only the fallout of another one, by that one's code."""
 
@@ -48,8 +51,9 @@ class CheckedBundle:
     the certificates above it, in this order and in the exact form of RFC 7468; at the instant
     ``at`` none that counts had expired, and the leaf covers every name in ``domains``.
 
-    Does not prove: that anybody trusts the chain's end, that nothing was revoked, that the key is
-    strong or unknown to others, or that the provider accepts it. ``chain`` is all certificates
+    Does not prove: that anybody trusts the chain's end or that nothing was revoked (unless the
+    check was asked to look), that the key is strong or unknown to others (known flaws were looked
+    for), or that the provider accepts it. ``chain`` is all certificates
     behind the leaf, in file order. Holds the private key: never copied by pickling, never shown.
     """
 
@@ -83,17 +87,26 @@ class Verdict:
     facts: BundleFacts | None
 
 
-def check(data: bytes, *, at: datetime, domains: tuple[str, ...] = ()) -> Verdict:
+def check(
+    data: bytes, *, at: datetime, domains: tuple[str, ...] = (), further: Further = NOTHING
+) -> Verdict:
     """Check a bundle at an instant (aware) for the host names it must cover.
 
     Takes any octets; at most 1 MiB are looked at. One RSA validation at most, 30 to 200 ms.
+    ``further`` is what else is known, or wanted to be judged.
     """
     scan = pem.scan(data)
     asked, malformed = hosts.settle(domains)
     if not scan.legible:
         return Verdict((*malformed, *scan.findings), None, None)
-    reading = _key(scan)
-    found = [*malformed, *scan.findings, *parts.examine(scan.blocks), *reading.findings]
+    reading = _key(scan, further)
+    found = [
+        *malformed,
+        *scan.findings,
+        *parts.examine(scan.blocks),
+        *surroundings.mode(parts.keys(scan.blocks), further),
+        *reading.findings,
+    ]
     blocks = parts.certificates(scan.blocks)
     if not blocks:
         return Verdict(
@@ -102,9 +115,16 @@ def check(data: bytes, *, at: datetime, domains: tuple[str, ...] = ()) -> Verdic
     # Imported here, since it brings cryptography: 40 ms that a file ending above does not pay.
     from certmail.bundle import judge  # noqa: PLC0415
 
-    judgement = judge.judge(blocks, key=reading, key_octets=_octets(scan), at=at, domains=asked)
+    judgement = judge.judge(
+        blocks, key=reading, key_octets=_octets(scan), at=at, domains=asked, further=further
+    )
     findings = _causes([*found, *judgement.findings])
-    facts = BundleFacts(key=reading.facts, certificates=judgement.certificates, path=judgement.path)
+    facts = BundleFacts(
+        key=reading.facts,
+        certificates=judgement.certificates,
+        path=judgement.path,
+        anchor=judgement.anchor,
+    )
     if forbids_sending(findings) or reading.facts is None or not judgement.path:
         return Verdict(findings, None, facts)
     return Verdict(
@@ -112,10 +132,26 @@ def check(data: bytes, *, at: datetime, domains: tuple[str, ...] = ()) -> Verdic
     )
 
 
-def _key(scan: Scan) -> KeyReading:
-    """Read the key if there is one; several are a finding of their own."""
+def modulus(data: bytes) -> int:
+    """Read the modulus of a bundle's key, to compare it with other bundles' keys; 0 for none."""
+    found = parts.keys(pem.scan(data).blocks)
+    return key.read(found[0]).modulus if len(found) == 1 else 0
+
+
+def _key(scan: Scan, further: Further) -> KeyReading:
+    """Read the key if there is one; several are a finding of their own.
+
+    A key that would be refused for its kind is not looked at for flaws of making.
+    """
     found = parts.keys(scan.blocks)
-    return key.read(found[0]) if len(found) == 1 else KeyReading(None, ())
+    if len(found) != 1:
+        return KeyReading(None, ())
+    reading = key.read(found[0])
+    refused = {finding.code for finding in reading.findings} - {"KEY-LABEL", "KEY-UNBALANCED"}
+    if reading.facts is None or refused:
+        return reading
+    flaws = weak.examine(reading.modulus, reading.facts, further)
+    return replace(reading, findings=(*reading.findings, *flaws))
 
 
 def _octets(scan: Scan) -> bytes:

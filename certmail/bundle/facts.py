@@ -56,12 +56,14 @@ class BundleFacts:
     """What could be read, also from a bundle that must not be sent.
 
     ``certificates`` are in file order. ``path`` runs from the leaf upwards as the signatures say,
-    which is the order they ought to stand in; it is empty where no leaf could be told.
+    which is the order they ought to stand in; it is empty where no leaf could be told. ``anchor``
+    names the trusted certificate the chain was verified to end in, if that was asked for.
     """
 
     key: KeyFacts | None
     certificates: tuple[CertificateFacts, ...]
     path: tuple[CertificateFacts, ...]
+    anchor: str = ""
 
 
 def sha256_hex(octets: bytes) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from certmail.bundle import idn
 from certmail.bundle.findings import Finding, error
 from certmail.errors import SettingsError
 from certmail.values import Hostname, printable
@@ -17,13 +18,17 @@ if TYPE_CHECKING:
 
 
 def settle(domains: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[Finding, ...]]:
-    """Bring the asked names into the one form certificates carry; a wildcard may be asked."""
+    """Bring the asked names into the one form certificates carry; a wildcard may be asked.
+
+    A name in other letters becomes its A-label form, which is what certificates carry.
+    """
     settled: list[str] = []
     findings: list[Finding] = []
     for domain in domains:
         star = "*." if domain.startswith("*.") else ""
         try:
-            host = Hostname(domain.removeprefix(star))
+            bare = domain.removeprefix(star)
+            host = Hostname(idn.to_ascii(bare) or bare)
         except SettingsError:
             findings.append(_malformed(domain))
         else:
@@ -33,7 +38,16 @@ def settle(domains: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[Finding, ..
 
 def covers(names: Iterable[str], domain: str) -> bool:
     """Tell whether a certificate's names cover a settled host name, address or wildcard."""
-    known = {name.lower().removesuffix(".") for name in names}
+    return covered(spelled(names), domain)
+
+
+def spelled(names: Iterable[str]) -> frozenset[str]:
+    """Bring a certificate's names into the form that `covered` compares; once for many names."""
+    return frozenset(name.lower().removesuffix(".") for name in names)
+
+
+def covered(known: frozenset[str], domain: str) -> bool:
+    """Tell whether spelled names cover a settled host name, address or wildcard."""
     if domain in known:
         return True
     if domain.startswith("*.") or Hostname(domain).is_ip:
@@ -48,6 +62,6 @@ def _malformed(domain: str) -> Finding:
         "DOMAIN-MALFORMED",
         None,
         f"{printable(domain)} is not a host name",
-        why="certificates carry names in ASCII, those with other letters as xn--…",
-        next="give the name in ASCII, like www.example.org or xn--mller-kva.example",
+        why="only a host name can be looked for in a certificate, in its own letters or as xn--…",
+        next="give a name like www.example.org, *.example.org or xn--mller-kva.example",
     )

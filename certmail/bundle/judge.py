@@ -10,8 +10,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from certmail.bundle import chain, hints, leaf, rules, x509
-from certmail.bundle.findings import Finding, error
+from certmail.bundle import (
+    chain,
+    hints,
+    leaf,
+    makers,
+    revocation,
+    rules,
+    surroundings,
+    trust,
+    weak,
+    x509,
+)
+from certmail.bundle.findings import Finding, error, forbids_sending
 from certmail.bundle.key import KeyReading, inconsistent
 from certmail.bundle.names import RSA
 from certmail.bundle.x509 import Certificate
@@ -20,16 +31,21 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from certmail.bundle.facts import CertificateFacts
+    from certmail.bundle.further import Further
     from certmail.bundle.pem import Block
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """The certificates in file order, those of the path from the leaf upwards, and findings."""
+    """The certificates in file order, those of the path from the leaf upwards, and findings.
+
+    ``anchor`` names the trusted certificate the path ends in, if that was asked for and holds.
+    """
 
     certificates: tuple[CertificateFacts, ...]
     path: tuple[CertificateFacts, ...]
     findings: tuple[Finding, ...]
+    anchor: str = ""
 
 
 def judge(
@@ -39,6 +55,7 @@ def judge(
     key_octets: bytes,
     at: datetime,
     domains: tuple[str, ...],
+    further: Further,
 ) -> Judgement:
     """Judge the certificates, then the key's inside if nothing cheaper has refused the key."""
     decoded = [x509.decode(block) for block in blocks]
@@ -50,19 +67,39 @@ def judge(
         return Judgement(facts, (), (*unreadable, *_inside(key, key_octets, ())))
     spki = key.facts.spki_sha256 if key.facts else None
     found = chain.follow(certificates, spki_sha256=spki, at=at)
-    findings = [*_inside(key, key_octets, found.findings)]
+    path = tuple(certificate.facts for certificate in found.path)
+    findings = [*_shared(key, certificates), *_inside(key, key_octets, found.findings)]
     if found.leaf is not None:
         findings += _leaf_key(found.leaf.facts, key)
-        findings += leaf.examine(found.leaf, at=at, domains=domains)
-    path = tuple(certificate.facts for certificate in found.path)
-    return Judgement(facts, path, (*findings, *found.findings))
+        findings += leaf.examine(
+            found.leaf, at=at, domains=domains, warn_before=further.warn_before
+        )
+        findings += makers.examine(path)
+        findings += surroundings.replaced(found.leaf.facts, further)
+    findings += found.findings
+    findings += revocation.judge(found.path, further, at=at)
+    trusted = trust.Trusted("", ())
+    if found.leaf is not None and not forbids_sending(findings):
+        # What certmail's own checks refuse, a client's verifier refuses as well: that is fallout.
+        trusted = trust.judge(found.path, further.anchors, at=at, domains=domains)
+    return Judgement(facts, path, (*findings, *trusted.findings), trusted.anchor)
+
+
+def _shared(key: KeyReading, certificates: tuple[Certificate, ...]) -> tuple[Finding, ...]:
+    """Compare the key with the other keys of the file, unless it was refused already."""
+    if key.facts is None or key.findings:
+        return ()
+    others = tuple(x509.modulus(certificate) for certificate in certificates)
+    if not weak.shared(key.modulus, others):
+        return ()
+    return (weak.shares_a_prime(key.facts),)
 
 
 def _inside(
     key: KeyReading, octets: bytes, about_chain: tuple[Finding, ...]
 ) -> tuple[Finding, ...]:
     """Validate the key's private numbers, once, if it is of a size that was accepted."""
-    refusals = {finding.code for finding in key.findings} - {"KEY-LABEL"}
+    refusals = {finding.code for finding in key.findings} - {"KEY-LABEL", "KEY-UNBALANCED"}
     refusals |= {finding.code for finding in about_chain} & {"KEY-MISMATCH", "LEAF-MISSING"}
     if key.facts is None or refusals or x509.consistent_key(octets, key.facts):
         return ()

@@ -8,7 +8,7 @@ RFC 8017 §A.1.2. No private number leaves this file.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from certmail.bundle import der, hints, labels, names, rules
@@ -25,10 +25,14 @@ _LABEL_OF: Final = {Shape.PKCS8: "PRIVATE KEY", Shape.PKCS1: "RSA PRIVATE KEY"}
 
 @dataclass(frozen=True, slots=True)
 class KeyReading:
-    """What one key block says: ``facts`` only of an RSA key whose public half could be read."""
+    """What one key block says: ``facts`` only of an RSA key whose public half could be read.
+
+    ``modulus`` is 0 where it could not be read; it is public.
+    """
 
     facts: KeyFacts | None
     findings: tuple[Finding, ...]
+    modulus: int = field(default=0, repr=False)
 
 
 def read(block: Block) -> KeyReading:
@@ -46,7 +50,7 @@ def read(block: Block) -> KeyReading:
     numbers = _public_numbers(block, shape)
     if isinstance(numbers, Finding):
         return KeyReading(None, (*mislabelled, numbers))
-    modulus, exponent = numbers
+    modulus, exponent, balanced = numbers
     facts = KeyFacts(
         lines=block.lines,
         label=block.label,
@@ -54,7 +58,10 @@ def read(block: Block) -> KeyReading:
         bits=modulus.bit_length(),
         spki_sha256=sha256_hex(der.rsa_public_key(modulus, exponent)),
     )
-    return KeyReading(facts, (*mislabelled, *_size(facts), *_exponent(facts, exponent)))
+    faults = (*_size(facts), *_exponent(facts, exponent))
+    if not faults and not balanced:
+        faults = _primes(facts)
+    return KeyReading(facts, (*mislabelled, *faults), modulus)
 
 
 def framing(block: Block) -> Finding | None:
@@ -150,8 +157,11 @@ def _label(block: Block, shape: Shape) -> tuple[Finding, ...]:
     )
 
 
-def _public_numbers(block: Block, shape: Shape) -> tuple[int, int] | Finding:
-    """Read modulus and exponent of RFC 8017 §A.1.2, from inside PKCS#8 if need be."""
+def _public_numbers(block: Block, shape: Shape) -> tuple[int, int, bool] | Finding:
+    """Read modulus and exponent of RFC 8017 §A.1.2, from inside PKCS#8 if need be.
+
+    The third value is whether both primes have half the bits; their values stay here.
+    """
     parts = der.inside(block.der)
     if shape is Shape.PKCS8:
         parts = der.inside(parts[2].content)
@@ -166,7 +176,8 @@ def _public_numbers(block: Block, shape: Shape) -> tuple[int, int] | Finding:
         )
     if len(values) != 9 or values[0] != 0 or not values[1] or not values[2]:  # noqa: PLR2004
         return inconsistent(block.lines)
-    return values[1], values[2]
+    halves = {2 * (prime or 0).bit_length() for prime in values[4:6]}
+    return values[1], values[2], halves == {values[1].bit_length()}
 
 
 def inconsistent(lines: tuple[int, int]) -> Finding:
@@ -189,6 +200,18 @@ def _size(facts: KeyFacts) -> tuple[Finding, ...]:
             facts.lines,
             f"the key, {span(facts.lines)}, has {facts.bits} bits",
             why=rules.KEY_BITS.says,
+            next=hints.REISSUE_RSA,
+        ),
+    )
+
+
+def _primes(facts: KeyFacts) -> tuple[Finding, ...]:
+    return (
+        error(
+            "KEY-UNBALANCED",
+            facts.lines,
+            f"the two primes of the key, {span(facts.lines)}, differ in size",
+            why=rules.BALANCED_PRIMES.says,
             next=hints.REISSUE_RSA,
         ),
     )

@@ -7,9 +7,10 @@ look at its key, which the key's own check has judged.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from certmail.bundle import hints, hosts, rules
+from certmail.bundle import hints, hosts, idn, names, rules, spelling
 from certmail.bundle.findings import Finding, error, span, warning
 
 if TYPE_CHECKING:
@@ -22,12 +23,17 @@ SERVER_AUTH: Final = "1.3.6.1.5.5.7.3.1"
 MAX_NAMES_SHOWN: Final = 5
 
 
-def examine(leaf: Certificate, *, at: datetime, domains: tuple[str, ...]) -> tuple[Finding, ...]:
+def examine(
+    leaf: Certificate, *, at: datetime, domains: tuple[str, ...], warn_before: timedelta
+) -> tuple[Finding, ...]:
     """Collect everything that is wrong with the leaf."""
     facts = leaf.facts
     found = (
-        *_dates(facts, at),
+        *_dates(facts, at, warn_before),
+        _lifetime(facts),
         *_names(facts, domains),
+        *spelling.examine(facts),
+        _precertificate(leaf),
         _authority(facts),
         _extended(leaf),
         _usage(leaf),
@@ -37,7 +43,7 @@ def examine(leaf: Certificate, *, at: datetime, domains: tuple[str, ...]) -> tup
     return tuple(finding for finding in found if finding is not None)
 
 
-def _dates(facts: CertificateFacts, at: datetime) -> tuple[Finding, ...]:
+def _dates(facts: CertificateFacts, at: datetime, warn_before: timedelta) -> tuple[Finding, ...]:
     # RFC 5280 §4.1.2.5: the period "from notBefore through notAfter, inclusive".
     if at > facts.not_after:
         return (
@@ -59,7 +65,7 @@ def _dates(facts: CertificateFacts, at: datetime) -> tuple[Finding, ...]:
                 next="date -u",
             ),
         )
-    if facts.not_after - at < rules.EXPIRES_SOON:
+    if facts.not_after - at < warn_before:
         return (
             warning(
                 "LEAF-EXPIRES-SOON",
@@ -73,6 +79,36 @@ def _dates(facts: CertificateFacts, at: datetime) -> tuple[Finding, ...]:
     return ()
 
 
+def _lifetime(facts: CertificateFacts) -> Finding | None:
+    """Compare the life with what was allowed on the day of issue; both ends count."""
+    life = facts.not_after - facts.not_before + timedelta(seconds=1)
+    limits = (days for since, days in rules.LIFETIMES.value if facts.not_before >= since)
+    limit = next(limits, None)
+    if limit is None or facts.self_signed or life <= timedelta(days=limit):
+        return None
+    days = -(-life // timedelta(days=1))
+    return warning(
+        "LEAF-LIFETIME",
+        facts.lines,
+        f"the certificate lives {days} days; one issued on {facts.not_before:%Y-%m-%d} may live"
+        f" {limit}",
+        why=rules.LIFETIMES.says,
+        next="have it issued for a shorter time, unless it is from a CA of your own",
+    )
+
+
+def _precertificate(leaf: Certificate) -> Finding | None:
+    if names.POISON not in leaf.critical:
+        return None
+    return error(
+        "LEAF-PRECERTIFICATE",
+        leaf.facts.lines,
+        f"the certificate of {span(leaf.facts.lines)} is a precertificate",
+        why="CAs make it for the logs of RFC 6962 only; every client refuses it",
+        next="download the certificate itself from your CA; a log's copy is not the one",
+    )
+
+
 def _names(facts: CertificateFacts, domains: tuple[str, ...]) -> tuple[Finding, ...]:
     if not facts.names:
         return (
@@ -84,7 +120,7 @@ def _names(facts: CertificateFacts, domains: tuple[str, ...]) -> tuple[Finding, 
                 next="have it issued again with the host names as subject alternative names",
             ),
         )
-    missing = [domain for domain in domains if not hosts.covers(facts.names, domain)]
+    missing = [idn.both(domain) for domain in domains if not hosts.covers(facts.names, domain)]
     if not missing:
         return ()
     return (
@@ -98,9 +134,9 @@ def _names(facts: CertificateFacts, domains: tuple[str, ...]) -> tuple[Finding, 
     )
 
 
-def _some(names: tuple[str, ...]) -> str:
-    shown = ", ".join(names[:MAX_NAMES_SHOWN])
-    rest = len(names) - MAX_NAMES_SHOWN
+def _some(covered: tuple[str, ...]) -> str:
+    shown = ", ".join(idn.both(name) for name in covered[:MAX_NAMES_SHOWN])
+    rest = len(covered) - MAX_NAMES_SHOWN
     return shown if rest <= 0 else f"{shown} and {rest} more"
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from certmail.bundle import hints, rules
+from certmail.bundle import hints, names, rules
 from certmail.bundle.findings import Finding, error, span, warning
 
 if TYPE_CHECKING:
@@ -95,6 +95,8 @@ def issuer_faults(certificate: Certificate, below: int, at: datetime) -> tuple[F
         _path_length(certificate, below),
         _dates(certificate, at),
         _weak_signature(certificate),
+        _weak_key(certificate),
+        _purpose(certificate),
     )
     return tuple(finding for finding in found if finding is not None)
 
@@ -158,4 +160,45 @@ def _weak_signature(certificate: Certificate) -> Finding | None:
         f" {certificate.facts.signature_algorithm}",
         why="SHA-1 and MD5 can be forged; clients refuse them anywhere but on a root",
         next="get today's intermediates from your CA",
+    )
+
+
+def _weak_key(certificate: Certificate) -> Finding | None:
+    facts = certificate.facts
+    if facts.key_algorithm != names.RSA or facts.key_bits >= rules.LEAST_CA_BITS.value:
+        return None
+    return error(
+        "CHAIN-WEAK-KEY",
+        facts.lines,
+        f"the intermediate of {span(facts.lines)} has an RSA key of {facts.key_bits} bits",
+        why=rules.LEAST_CA_BITS.says,
+        next="get today's intermediates from your CA",
+    )
+
+
+def _purpose(certificate: Certificate) -> Finding | None:
+    """Look for serverAuth: clients take the extension of a CA as a limit for all below it."""
+    wanted = {"1.3.6.1.5.5.7.3.1", "2.5.29.37.0"}
+    if certificate.extended is None or certificate.extended & wanted:
+        return None
+    return error(
+        "CHAIN-PURPOSE",
+        certificate.facts.lines,
+        f"the intermediate of {span(certificate.facts.lines)} is not for TLS servers",
+        why="its extended key usage lacks serverAuth, and clients hold all below it to that",
+        next="have the certificate issued by a CA for TLS servers",
+    )
+
+
+def critical(certificate: Certificate) -> Finding | None:
+    """Report a critical extension that clients do not know."""
+    if not certificate.critical:
+        return None
+    return error(
+        "CERT-CRITICAL",
+        certificate.facts.lines,
+        f"the certificate of {span(certificate.facts.lines)} has a critical extension,"
+        f" {', '.join(sorted(certificate.critical))}",
+        why="clients must refuse a critical extension they do not know (RFC 5280 §4.2)",
+        next="have it issued again without that extension, or with it marked as not critical",
     )

@@ -56,6 +56,27 @@ _BROKEN: Final = frozenset(
 )
 
 
+PROCESSED: Final = frozenset(
+    {
+        "2.5.29.15",  # keyUsage
+        "2.5.29.17",  # subjectAltName
+        "2.5.29.18",  # issuerAltName
+        "2.5.29.19",  # basicConstraints
+        "2.5.29.30",  # nameConstraints
+        "2.5.29.31",  # cRLDistributionPoints
+        "2.5.29.32",  # certificatePolicies
+        "2.5.29.33",  # policyMappings
+        "2.5.29.36",  # policyConstraints
+        "2.5.29.37",  # extKeyUsage
+        "2.5.29.54",  # inhibitAnyPolicy
+    }
+)
+"""Extensions that clients process; RFC 5280 §4.2 makes them refuse any other critical one."""
+
+POISON: Final = "1.3.6.1.4.1.11129.2.4.3"
+"""The extension of RFC 6962 §3.1 that makes a precertificate useless as a certificate."""
+
+
 def key_algorithm(identifier: str) -> str:
     """Name the algorithm of a key."""
     return _KEYS.get(identifier, identifier)

@@ -7,7 +7,7 @@ refusal names its authority. When the provider changes its mind, this file chang
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final, Generic, TypeVar
 
 T = TypeVar("T")
@@ -72,6 +72,38 @@ MATCHING_KEY: Final = Rule(
 
 EXPIRES_SOON: Final = timedelta(days=14)
 """A certificate handled by people needs that long to be replaced. Ours, not the provider's."""
+
+BALANCED_PRIMES: Final = Rule(
+    "half of the modulus each",
+    "the provider's proxy takes RSA keys whose two primes have half the bits each",
+    PROXY_SOURCE,
+)
+
+LONGEST_LIVED: Final = Rule(
+    "the latest end",
+    "of two certificates for one name the provider's proxy serves the one that ends later",
+    "sozu-proxy/sozu lib/src/tls.rs, name_fingerprint_idx",
+)
+
+LIFETIMES: Final = Rule(
+    (
+        (datetime(2029, 3, 15, tzinfo=UTC), 47),
+        (datetime(2027, 3, 15, tzinfo=UTC), 100),
+        (datetime(2026, 3, 15, tzinfo=UTC), 200),
+        (datetime(2020, 9, 1, tzinfo=UTC), 398),
+        (datetime(2018, 3, 1, tzinfo=UTC), 825),
+    ),
+    "public CAs may not issue certificates of a longer life, and browsers refuse them",
+    "CA/Browser Forum Baseline Requirements for TLS server certificates §6.3.2,"
+    " ballots 193, SC-31 and SC-081v3",
+)
+"""The most days a certificate may live that was issued at that date or later, newest first."""
+
+LEAST_CA_BITS: Final = Rule(
+    2048,
+    "public CAs sign with RSA keys of 2048 bits or more, and clients refuse less",
+    "CA/Browser Forum Baseline Requirements for TLS server certificates §6.1.5",
+)
 
 MAX_KEY_DER_BYTES: Final = 3 * 1024
 """An RSA 4096 key is at most 2380 octets in PKCS#8. The costly validation sees nothing larger."""

@@ -69,12 +69,14 @@ class Certificate:
     """A certificate that was decoded to its last extension, and what RFC 5280 lets it do.
 
     ``key_usage`` and ``extended`` are None where the extension is absent, which allows all.
+    ``critical`` holds the critical extensions that clients do not know, by identifier.
     """
 
     facts: CertificateFacts
     key_usage: frozenset[str] | None
     extended: frozenset[str] | None
     path_length: int | None
+    critical: frozenset[str]
     broken_signature: bool
     handle: x509.Certificate = field(repr=False)
 
@@ -120,6 +122,12 @@ def issued(certificate: Certificate, issuer: Certificate) -> Issued:
     return attempt(lambda: _signature(certificate.handle, issuer.handle)) or Issued.UNTOLD
 
 
+def modulus(certificate: Certificate) -> int:
+    """Give the modulus of an RSA certificate; 0 for any other."""
+    key = attempt(certificate.handle.public_key)
+    return key.public_numbers().n if isinstance(key, rsa.RSAPublicKey) else 0
+
+
 def consistent_key(octets: bytes, facts: KeyFacts) -> bool:
     """Tell whether a private key's numbers fit, by the library's full check; 30 to 200 ms.
 
@@ -159,8 +167,8 @@ def _signature(certificate: x509.Certificate, issuer: x509.Certificate) -> Issue
 def _decoded(block: Block) -> Certificate:
     handle = x509.load_der_x509_certificate(block.der)
     extensions = handle.extensions
-    constraints = _extension(extensions, x509.BasicConstraints)
-    extended = _extension(extensions, x509.ExtendedKeyUsage)
+    constraints = extension(extensions, x509.BasicConstraints)
+    extended = extension(extensions, x509.ExtendedKeyUsage)
     public_key = attempt(handle.public_key)
     spki = public_key and public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     facts = CertificateFacts(
@@ -184,12 +192,14 @@ def _decoded(block: Block) -> Certificate:
         key_usage=_key_usage(extensions),
         extended=None if extended is None else frozenset(oid.dotted_string for oid in extended),
         path_length=constraints.path_length if constraints is not None else None,
+        critical=frozenset(e.oid.dotted_string for e in extensions if e.critical) - names.PROCESSED,
         broken_signature=_broken(handle),
         handle=handle,
     )
 
 
-def _extension(extensions: x509.Extensions, kind: type[E]) -> E | None:
+def extension(extensions: x509.Extensions, kind: type[E]) -> E | None:
+    """Give an extension's value; None where the certificate does not have it."""
     try:
         return extensions.get_extension_for_class(kind).value
     except x509.ExtensionNotFound:
@@ -202,7 +212,7 @@ def _name(name: x509.Name) -> str:
 
 def _alternative_names(extensions: x509.Extensions) -> tuple[str, ...]:
     """Read dNSName and iPAddress; other kinds name no server (RFC 9525 §6.3)."""
-    found = _extension(extensions, x509.SubjectAlternativeName)
+    found = extension(extensions, x509.SubjectAlternativeName)
     if found is None:
         return ()
     return tuple(
@@ -213,7 +223,7 @@ def _alternative_names(extensions: x509.Extensions) -> tuple[str, ...]:
 
 
 def _key_usage(extensions: x509.Extensions) -> frozenset[str] | None:
-    usage = _extension(extensions, x509.KeyUsage)
+    usage = extension(extensions, x509.KeyUsage)
     if usage is None:
         return None
     bits = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import ipaddress
+import random
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -18,7 +19,8 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     PublicFormat,
 )
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509 import ocsp
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
 AT = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -90,7 +92,8 @@ def _build(subject, public_key, issuer_name, extensions, *, start, end):
         .not_valid_after(end)
     )
     for extension in extensions:
-        builder = builder.add_extension(extension, critical=False)
+        value, critical = extension if isinstance(extension, tuple) else (extension, False)
+        builder = builder.add_extension(value, critical=critical)
     return builder
 
 
@@ -104,6 +107,7 @@ def make_ca(
     is_ca: bool = True,
     path_length: int | None = None,
     key_usage: x509.KeyUsage | None = None,
+    extra: tuple = (),
 ) -> Issuer:
     """Make a CA, self-signed unless an issuer is given."""
     key = key or rsa_key(common)
@@ -114,6 +118,7 @@ def make_ca(
         [
             x509.BasicConstraints(ca=is_ca, path_length=path_length),
             key_usage or usage(key_cert_sign=True, crl_sign=True),
+            *extra,
         ],
         start=start,
         end=end,
@@ -131,7 +136,8 @@ def make_leaf(
     is_ca: bool = False,
     purposes=(ExtendedKeyUsageOID.SERVER_AUTH,),
     key_usage: x509.KeyUsage | None = None,
-    extra: tuple[x509.ExtensionType, ...] = (),
+    extra: tuple = (),
+    subject: x509.Name | None = None,
 ) -> x509.Certificate:
     """Make a server's certificate, self-signed where there is no issuer."""
     key = key or rsa_key("leaf")
@@ -144,7 +150,8 @@ def make_leaf(
     if names is not None:
         extensions.append(x509.SubjectAlternativeName([_general(n) for n in names]))
     issuer_name = issuer.certificate.subject if issuer else name(HOST)
-    builder = _build(name(HOST), key.public_key(), issuer_name, extensions, start=start, end=end)
+    subject = subject or name(HOST)
+    builder = _build(subject, key.public_key(), issuer_name, extensions, start=start, end=end)
     return builder.sign(issuer.key if issuer else key, hashes.SHA256())
 
 
@@ -319,3 +326,182 @@ def with_leaf(certificate: x509.Certificate) -> bytes:
 def with_key(block: bytes) -> bytes:
     """Give the sound bundle with another key block."""
     return block + leaf_pem() + chain_pem()
+
+
+def rsa_from(p: int, q: int, exponent: int = 65537) -> rsa.RSAPrivateKey:
+    """Put an RSA key together from two primes."""
+    public = rsa.RSAPublicNumbers(exponent, p * q)
+    d = pow(exponent, -1, (p - 1) * (q - 1))
+    numbers = rsa.RSAPrivateNumbers(p, q, d, d % (p - 1), d % (q - 1), pow(q, -1, p), public)
+    return numbers.private_key(unsafe_skip_rsa_key_validation=True)
+
+
+def is_prime(number: int) -> bool:
+    """Test with Miller and Rabin, to a few bases; the numbers here are not hostile."""
+    if number % 2 == 0 or any(number % small == 0 for small in (3, 5, 7, 11, 13, 17, 19, 23)):
+        return False
+    odd, twos = number - 1, 0
+    while odd % 2 == 0:
+        odd, twos = odd // 2, twos + 1
+    for base in (2, 3, 5, 7):
+        power = pow(base, odd, number)
+        if power in (1, number - 1):
+            continue
+        if all((power := power * power % number) != number - 1 for _ in range(twos - 1)):
+            return False
+    return True
+
+
+def next_prime(number: int) -> int:
+    number |= 1
+    while not is_prime(number) or number % 65537 == 1:
+        number += 2
+    return number
+
+
+@cache
+def close_primes_key() -> rsa.RSAPrivateKey:
+    """Make what printers of CVE-2022-26320 made: the next prime for the second one."""
+    p = next_prime(rsa_key("close").private_numbers().p)
+    return rsa_from(p, next_prime(p + 2))
+
+
+@cache
+def shared_prime_key() -> rsa.RSAPrivateKey:
+    """Make a key that has a prime of the lower CA's key."""
+    return rsa_from(rsa_key("Test Lower").private_numbers().p, rsa_key("x").private_numbers().q)
+
+
+@cache
+def roca_key() -> rsa.RSAPrivateKey:
+    """Make primes as CVE-2017-15361 describes them: k * M + (65537 ** a mod M)."""
+    primorial, number = 1, 2
+    for number in [n for n in range(2, 702) if all(n % d for d in range(2, n))][:126]:
+        primorial *= number
+    generate = random.Random(17361)
+    found: list[int] = []
+    while len(found) < 2:
+        low = pow(65537, generate.getrandbits(200), primorial)
+        least = -(-(3 << 1022) // primorial)
+        for step in range(4000):
+            candidate = (least + step) * primorial + low
+            if is_prime(candidate):
+                found.append(candidate)
+                break
+    return rsa_from(found[0], found[1])
+
+
+@cache
+def unbalanced_key() -> rsa.RSAPrivateKey:
+    """Make a key whose primes have 1000 and 1048 bits."""
+    p, q = next_prime((1 << 1000) - (1 << 900)), next_prime((1 << 1048) - (1 << 900))
+    return rsa_from(p, q)
+
+
+@cache
+def small_factor_key() -> rsa.RSAPrivateKey:
+    return rsa_from(4093, next_prime((1 << 2036) - (1 << 1900)))
+
+
+def bundle_of(key, leaf: x509.Certificate | None = None) -> bytes:
+    """Give a bundle with another key, and a certificate really issued for it."""
+    return pkcs8(key) + pem_of(leaf or make_leaf(lower(), key=key)) + chain_pem()
+
+
+LIST = "http://crl.example/lower.crl"
+RESPONDER = "http://ocsp.example/"
+
+
+def points_to_list() -> x509.CRLDistributionPoints:
+    place = x509.UniformResourceIdentifier(LIST)
+    return x509.CRLDistributionPoints([x509.DistributionPoint([place], None, None, None)])
+
+
+def points_to_responder() -> x509.AuthorityInformationAccess:
+    place = x509.UniformResourceIdentifier(RESPONDER)
+    method = AuthorityInformationAccessOID.OCSP
+    return x509.AuthorityInformationAccess([x509.AccessDescription(method, place)])
+
+
+def revocation_list(
+    issuer: Issuer,
+    *revoked: x509.Certificate,
+    at: datetime = AT,
+    key: rsa.RSAPrivateKey | None = None,
+    extra: tuple[x509.ExtensionType, ...] = (),
+) -> bytes:
+    """Sign a list of revoked certificates."""
+    builder = (
+        x509.CertificateRevocationListBuilder()
+        .issuer_name(issuer.certificate.subject)
+        .last_update(at - DAY)
+        .next_update(at + 6 * DAY)
+    )
+    for extension in extra:
+        builder = builder.add_extension(extension, critical=True)
+    for certificate in revoked:
+        entry = x509.RevokedCertificateBuilder().serial_number(certificate.serial_number)
+        builder = builder.add_revoked_certificate(entry.revocation_date(at - DAY).build())
+    signed = builder.sign(key or issuer.key, hashes.SHA256())
+    return signed.public_bytes(Encoding.DER)
+
+
+def ocsp_answer(
+    certificate: x509.Certificate,
+    issuer: Issuer,
+    *,
+    status: ocsp.OCSPCertStatus = ocsp.OCSPCertStatus.GOOD,
+    at: datetime = AT,
+    responder: Issuer | None = None,
+) -> bytes:
+    """Sign an answer, as the issuer or as a responder of its own."""
+    signer = responder or issuer
+    revoked = status is ocsp.OCSPCertStatus.REVOKED
+    builder = (
+        ocsp.OCSPResponseBuilder()
+        .add_response(
+            certificate,
+            issuer.certificate,
+            hashes.SHA1(),
+            status,
+            at - DAY,
+            at + DAY,
+            at - DAY if revoked else None,
+            None,
+        )
+        .responder_id(ocsp.OCSPResponderEncoding.HASH, signer.certificate)
+    )
+    if responder is not None:
+        builder = builder.certificates([responder.certificate])
+    return builder.sign(signer.key, hashes.SHA256()).public_bytes(Encoding.DER)
+
+
+@cache
+def trusted_bundle() -> tuple[bytes, bytes]:
+    """Give a bundle as browsers want it, with all identifiers, and its root in DER."""
+    root_key, lower_key = rsa_key("Test Root"), rsa_key("Test Lower")
+    top = _profiled("Proper Root", None, root_key, root_key, path_length=None)
+    low = _profiled("Proper Lower", top, lower_key, root_key, path_length=0)
+    own = _profiled(HOST, low, rsa_key("leaf"), lower_key, path_length=None, is_ca=False)
+    return key_pem() + pem_of(own) + pem_of(low), der_of(top)
+
+
+def _profiled(common, issuer, key, signer, *, path_length, is_ca=True) -> x509.Certificate:
+    uses = usage(key_cert_sign=True, crl_sign=True) if is_ca else usage(digital_signature=True)
+    issuer_name = issuer.subject if issuer else name(common)
+    end = AT + (1000 if is_ca else 89) * DAY
+    builder = _build(
+        name(common),
+        key.public_key(),
+        issuer_name,
+        [
+            (x509.BasicConstraints(ca=is_ca, path_length=path_length), True),
+            (uses, True),
+            x509.SubjectKeyIdentifier.from_public_key(key.public_key()),
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()),
+            *([] if is_ca else [x509.SubjectAlternativeName([x509.DNSName(HOST)])]),
+        ],
+        start=AT - DAY,
+        end=end,
+    )
+    return builder.sign(signer, hashes.SHA256())

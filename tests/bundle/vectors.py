@@ -6,6 +6,7 @@ import base64
 import json
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cryptography import x509
@@ -14,12 +15,16 @@ from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
+    load_pem_private_key,
     pkcs7,
     pkcs12,
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
+from certmail.bundle import served, weak
 from certmail.bundle.check import Verdict, check
+from certmail.bundle.further import Anchors, Answer, Further, Replaced
+from certmail.bundle.revocation import questions
 from tests.bundle import make
 from tests.bundle.make import AT, DAY, Fake, armor, pem_of, rsa_key
 
@@ -37,6 +42,7 @@ class Vector:
     codes: tuple[str, ...]
     at: datetime = AT
     domains: tuple[str, ...] = ()
+    further: Callable[[], Further] = Further
 
     @property
     def data(self) -> bytes:
@@ -56,7 +62,8 @@ def _made(vector: Vector) -> bytes:
 
 @cache
 def _judged(vector: Vector) -> Verdict:
-    return check(vector.data, at=vector.at, domains=vector.domains)
+    further = vector.further()
+    return check(vector.data, at=vector.at, domains=vector.domains, further=further)
 
 
 def _replaced(old: bytes | str, new: bytes | str, count: int = 1) -> Callable[[], bytes]:
@@ -337,7 +344,7 @@ LEAVES = (
     Vector("name_not_covered", make.bundle, ("LEAF-NAME",), domains=("example.net",)),
     Vector("wildcard_covers_one_label_only", make.bundle, ("LEAF-NAME",),
            domains=("a.b.example.org",)),
-    Vector("name_outside_ascii", make.bundle, ("DOMAIN-MALFORMED",), domains=("müller.example",)),
+    Vector("name_of_two_words", make.bundle, ("DOMAIN-MALFORMED",), domains=("m üller.example",)),
     Vector("leaf_of_another_kind_beside_an_encrypted_key",
            lambda: make.encrypted_pkcs8(make.ec_key())
            + pem_of(make.make_leaf(make.lower(), key=make.ec_key())) + make.chain_pem(),
@@ -419,4 +426,141 @@ CHAINS = (
 )  # fmt: skip
 
 
-ALL = (*FORM, *DAMAGE, *MISTAKEN, *PARTS, *KEYS, *LEAVES, *CHAINS)
+def _published() -> bytes:
+    key = Path(__file__).with_name("published-key.pem").read_bytes()
+    public = load_pem_private_key(key, None)
+    return key + pem_of(make.make_leaf(make.lower(), key=public)) + make.chain_pem()
+
+
+def _blocklist() -> Further:
+    number = rsa_key("leaf").public_key().public_numbers().n
+    return Further(blocklist=b"# list\n" + weak.fingerprint(number) + b"\n")
+
+
+WEAK = (
+    Vector("published_test_key", _published, ("KEY-PUBLISHED",)),
+    Vector("key_of_the_broken_debian", make.bundle, ("KEY-DEBIAN",), further=_blocklist),
+    Vector("prime_shared_with_the_ca", lambda: make.bundle_of(make.shared_prime_key()),
+           ("KEY-SHARED-FACTOR",)),
+    Vector("prime_shared_with_another_bundle", make.bundle, ("KEY-SHARED-FACTOR",),
+           further=lambda: Further(moduli=(rsa_key("leaf").private_numbers().p * 3,))),
+    Vector("primes_that_are_neighbours", lambda: make.bundle_of(make.close_primes_key()),
+           ("KEY-CLOSE-PRIMES",)),
+    Vector("primes_of_the_infineon_chips", lambda: make.bundle_of(make.roca_key()),
+           ("KEY-ROCA",)),
+    Vector("prime_of_twelve_bits", lambda: make.bundle_of(make.small_factor_key()),
+           ("KEY-SMALL-FACTOR",)),
+    Vector("primes_of_two_sizes", lambda: make.bundle_of(make.unbalanced_key()),
+           ("KEY-UNBALANCED",)),
+    Vector("file_open_to_all", make.bundle, ("KEY-FILE-OPEN",),
+           further=lambda: Further(file_mode=0o644)),
+)  # fmt: skip
+
+
+def _leaf(**changed) -> Callable[[], bytes]:
+    return lambda: make.with_leaf(make.make_leaf(make.lower(), **changed))
+
+
+def _dated(start: datetime, days: float) -> Callable[[], bytes]:
+    return _leaf(start=start, end=start + days * DAY)
+
+
+def _staging() -> bytes:
+    staged = make.make_ca("(STAGING) Pretend Pear X1", key=rsa_key("Test Root"))
+    low = make.make_ca("Test Lower", staged)
+    return make.key_pem() + pem_of(make.make_leaf(low)) + pem_of(low.certificate)
+
+
+def _critical(octets: bytes = b"\x05\x00") -> tuple:
+    unknown = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4.5"), octets)
+    return ((unknown, True),)
+
+
+def _old(**changed) -> Callable[[], Further]:
+    def build() -> Further:
+        pem = pem_of(make.make_leaf(make.lower(), key=rsa_key("old"), **changed))
+        found = served.leaf_of(pem)
+        return Further(replaces=found and Replaced("old.pem", found))
+
+    return build
+
+
+NAMES = (
+    Vector("lifetime_of_201_days", _dated(AT - DAY, 200), ("LEAF-LIFETIME",)),
+    Vector("wildcard_inside_a_label", _leaf(names=(make.HOST, "w*.example.org")),
+           ("LEAF-WILDCARD",)),
+    Vector("wildcard_of_a_top_level", _leaf(names=(make.HOST, "*.org")), ("LEAF-WILDCARD",)),
+    Vector("two_wildcards", _leaf(names=(make.HOST, "*.*.example.org")), ("LEAF-WILDCARD",)),
+    Vector("dot_at_the_end", _leaf(names=(make.HOST, "example.net.")), ("LEAF-NAME-FORM",)),
+    Vector("underscore", _leaf(names=(make.HOST, "a_b.example.org")), ("LEAF-NAME-FORM",)),
+    Vector("other_name_in_the_subject", _leaf(names=("example.net",)), ("LEAF-COMMON-NAME",)),
+    Vector("staging_ca", _staging, ("LEAF-STAGING",)),
+    Vector("precertificate", _leaf(extra=((x509.PrecertPoison(), True),)),
+           ("LEAF-PRECERTIFICATE",)),
+    Vector("critical_extension_nobody_knows", _leaf(extra=_critical()), ("CERT-CRITICAL",)),
+    Vector("old_certificate_ends_later", make.bundle, ("REPLACE-LATER",),
+           further=_old(end=AT + 120 * DAY)),
+    Vector("old_certificate_has_more_names", make.bundle, ("REPLACE-NAMES",),
+           further=_old(names=(make.HOST, "example.net"))),
+    Vector("the_very_certificate_again", make.bundle, ("REPLACE-SAME",),
+           further=lambda: Further(replaces=Replaced("old.pem", served.read(
+               (make.der_of(make.leaf()),))[0]))),
+    Vector("leaf_outside_the_constraints", _lower(extra=((x509.NameConstraints(
+        [x509.DNSName("example.net")], None), True),)), ("CHAIN-NAME-CONSTRAINTS",)),
+    Vector("intermediate_for_mail", _lower(extra=(x509.ExtendedKeyUsage(
+        [ExtendedKeyUsageOID.EMAIL_PROTECTION]),)), ("CHAIN-PURPOSE",)),
+    Vector("intermediate_of_1024_bits", _lower(key=rsa_key("small", 1024)),
+           ("CHAIN-WEAK-KEY",)),
+)  # fmt: skip
+
+
+def _listed(leaf_place, lower_place=None) -> tuple[bytes, x509.Certificate, make.Issuer]:
+    low = make.make_ca("Test Lower", make.upper(), extra=(lower_place,) if lower_place else ())
+    own = make.make_leaf(low, extra=(leaf_place,) if leaf_place else ())
+    parts = (own, low.certificate, make.upper().certificate)
+    return make.key_pem() + b"".join(map(pem_of, parts)), own, low
+
+
+@cache
+def _by_list() -> tuple[bytes, x509.Certificate, make.Issuer]:
+    return _listed(make.points_to_list(), make.points_to_list())
+
+
+def _answers(lower: bytes | None, upper: bytes | None, data=None) -> Further:
+    asked = questions((data or _by_list)()[0], at=AT)
+    octets = (lower, upper)
+    return Further(answers=tuple(
+        Answer(question, octets[place], "HTTP status 404")
+        for place, question in enumerate(asked)
+    ))  # fmt: skip
+
+
+def _revoked_leaf() -> Further:
+    _, own, low = _by_list()
+    return _answers(make.revocation_list(low, own), make.revocation_list(make.upper()))
+
+
+def _revoked_lower() -> Further:
+    _, _, low = _by_list()
+    revoked = make.revocation_list(make.upper(), low.certificate)
+    return _answers(make.revocation_list(low), revoked)
+
+
+def _no_list() -> Further:
+    _, _, low = _by_list()
+    return _answers(make.revocation_list(low), None)
+
+
+ASKED = (
+    Vector("root_not_in_the_store", make.bundle, ("CHAIN-UNTRUSTED",),
+           further=lambda: Further(anchors=Anchors(
+               "roots.pem", (make.der_of(make.make_ca("Stranger").certificate),)))),
+    Vector("revoked", lambda: _by_list()[0], ("LEAF-REVOKED",), further=_revoked_leaf),
+    Vector("intermediate_revoked", lambda: _by_list()[0], ("CHAIN-REVOKED",),
+           further=_revoked_lower),
+    Vector("list_that_nobody_has", lambda: _by_list()[0], ("CHAIN-REVOCATION-UNTOLD",),
+           further=_no_list),
+)  # fmt: skip
+
+
+ALL = (*FORM, *DAMAGE, *MISTAKEN, *PARTS, *KEYS, *LEAVES, *CHAINS, *WEAK, *NAMES, *ASKED)

@@ -1,0 +1,1 @@
+"""Where programs keep keys and certificates: reads their folders, files and documents, no more."""
