@@ -29,8 +29,14 @@ def codes_in_source() -> set[str]:
 
 
 OTHER_WORDS = {
-    "WINDOWS-1252",
-    "AUTH-REQUIRED",
+    "ML-DSA-44",
+    "ML-DSA-65",
+    "ML-DSA-87",
+    "RSASSA-PSS",
+    "UTF-16BE",
+    "UTF-16LE",
+    "UTF-32BE",
+    "UTF-32LE",
 }
 """Constants that look like codes and are none."""
 

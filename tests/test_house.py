@@ -21,7 +21,26 @@ PACKAGE = ROOT / "certmail"
 # The arrows. A room is a module or a package of certmail; a longer name wins over a shorter one.
 
 CORE = ("errors", "values", "recipient", "bundle", "key", "message")
-EDGES = ("gnupg", "delivery", "secrets", "settings", "key.bundled")
+EDGES = (
+    "gnupg",
+    "delivery",
+    "secrets",
+    "settings",
+    "lineage",
+    "keysources",
+    "keystore",
+    "key.bundled",
+    "inspection",
+    "lookups",
+    "stores",
+    "outbox",
+    "ledger",
+    "ratchet",
+)
+
+# Tools of the edges. One keeps state: files, folders and locks, and nothing of what is in them. The
+# other fetches: addresses and octets, and nothing of what they mean.
+TOOLS = ("durable", "web")
 
 ARROWS = {
     "errors": (),
@@ -36,10 +55,22 @@ ARROWS = {
     "delivery": ("errors", "values", "recipient", "key", "message"),
     "secrets": ("errors", "values"),
     "settings": ("errors", "values"),
+    "lineage": ("errors", "values", "bundle", "web"),
+    "keysources": ("errors", "values", "recipient", "web"),
+    "keystore": ("errors", "values"),
+    "inspection": ("errors", "values"),
+    "lookups": ("errors", "values", "bundle", "web"),
+    "stores": ("errors", "values", "bundle"),
+    "durable": ("errors", "values"),
+    "web": ("errors", "values"),
+    "outbox": ("errors", "values", "message", "durable"),
+    "ledger": ("errors", "values", "durable"),
+    "ratchet": ("errors", "values", "durable"),
     # The story knows the order and the ports; who wires it knows everything.
     "walk": CORE,
+    "batch": CORE,
     "rehearsal": (*CORE, *EDGES, "walk"),
-    "cli": (*CORE, *EDGES, "walk", "rehearsal"),
+    "cli": (*CORE, *EDGES, *TOOLS, "walk", "batch", "rehearsal"),
     "__main__": ("cli",),
 }
 
@@ -50,19 +81,36 @@ UNSEEN = {
 
 # What only some rooms may import; nobody else, not even inside a function.
 FOREIGN = {
-    "ssl": ("certmail.delivery", "certmail.rehearsal"),
-    "socket": ("certmail.delivery", "certmail.rehearsal"),
+    "ssl": (
+        "certmail.inspection",
+        "certmail.stores",
+        "certmail.delivery",
+        "certmail.web",
+        "certmail.rehearsal",
+    ),
+    "socket": (
+        "certmail.inspection",
+        "certmail.delivery",
+        "certmail.web",
+        "certmail.rehearsal",
+    ),
     "aiosmtplib": ("certmail.delivery",),
+    "python_socks": ("certmail.delivery",),
     "aiosmtpd": ("certmail.rehearsal",),
     "gnupg": ("certmail.gnupg", "certmail.rehearsal"),
     "subprocess": ("certmail.gnupg", "certmail.secrets"),
     "keyring": ("certmail.secrets",),
     "tempfile": ("certmail.gnupg.homes", "certmail.rehearsal"),
     "tomllib": ("certmail.settings",),
+    "sqlite3": ("certmail.outbox",),
+    "fcntl": ("certmail.durable", "certmail.keystore"),
+    "msvcrt": ("certmail.durable", "certmail.keystore"),
     "click": ("certmail.cli",),
     "rich": ("certmail.cli",),
     # Never a second way to send bytes, and never a format that runs what it reads.
-    **dict.fromkeys(("smtplib", "http", "urllib.request", "ftplib", "requests", "httpx"), ()),
+    **dict.fromkeys(("smtplib", "http", "urllib.request", "ftplib", "requests"), ()),
+    "httpx": ("certmail.web",),
+    "httpcore": ("certmail.web",),
     **dict.fromkeys(("pickle", "marshal", "shelve", "ctypes", "multiprocessing"), ()),
 }
 
@@ -157,7 +205,9 @@ def test_each_room_imports_only_what_its_arrows_allow():
 
 def test_the_arrows_themselves_keep_core_and_edges_apart():
     """The data above must say what the architecture says."""
-    assert all(set(ARROWS[room]) <= set(CORE) for room in (*CORE, *EDGES, "walk"))
+    reach = {*CORE, *TOOLS}
+    assert all(set(ARROWS[room]) <= set(CORE) for room in (*CORE, *TOOLS, "walk", "batch"))
+    assert all(set(ARROWS[room]) <= reach for room in EDGES)
     tuple(graphlib.TopologicalSorter(ARROWS).static_order())
 
 

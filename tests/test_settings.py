@@ -67,8 +67,13 @@ def test_each_value_tells_where_it_came_from():
         "relay.host": "environment CERTMAIL_RELAY_HOST",
         "relay.mode": "default",
         "relay.port": "default of relay.mode implicit",
+        "relay.require_tls_path": "default",
+        "relay.dsn": "default",
         "relay.timeout_s": "default",
         "gnupg.sign_timeout_s": "default",
+        "key.refresh": "default",
+        "key.max_age_days": "default",
+        "key.warn_days": "default",
     }
 
 

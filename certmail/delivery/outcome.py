@@ -43,6 +43,14 @@ class Stage(Enum):
     VERDICT = "waiting for the verdict"
 
 
+ASKED: Final = "asked"
+NOT_OFFERED: Final = "not offered"
+NOT_ASKED: Final = "not asked"
+
+_IN_SIGHT: Final = frozenset({Stage.BODY, Stage.VERDICT})
+"""Stages at which the relay has read the sealed message, or some of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Where:
     """Where a session stands: at which relay, at which stage, and how to quote the relay."""
@@ -53,8 +61,23 @@ class Where:
 
     @property
     def left(self) -> Left:
-        """What has left this machine and cannot be undone."""
-        return Left.NOTHING
+        """What has left this machine and cannot be undone, before the verdict is known."""
+        return Left.REFUSED if self.stage in _IN_SIGHT else Left.NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What was asked for with the envelope, beyond delivery.
+
+    ``requiretls`` and ``dsn`` say "asked", "not offered" (by the relay) or "not asked" (by the
+    settings). ``envid`` names the message in every report about it (RFC 3461 §4.4), ``notify`` says
+    of what there are to be reports; both are None where no reports were asked for.
+    """
+
+    requiretls: str = NOT_OFFERED
+    dsn: str = NOT_OFFERED
+    envid: str | None = None
+    notify: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +85,8 @@ class Receipt:
     """What the relay took over, when, and over which connection.
 
     Says that the relay accepted the message into its own care (RFC 5321 §6.1); says nothing about
-    what happens behind it. ``reply`` is the relay's own text, cleaned. Holds nothing secret.
+    what happens behind it. ``reply`` is the relay's own text, cleaned. ``requiretls``, ``dsn``,
+    ``envid`` and ``notify`` are those of `Asked`. Holds nothing secret.
     """
 
     accepted_at: datetime
@@ -74,6 +98,10 @@ class Receipt:
     message_id: str
     sha256: str
     size: int
+    requiretls: str = NOT_OFFERED
+    dsn: str = NOT_OFFERED
+    envid: str | None = None
+    notify: str | None = None
 
 
 _ADVICE: Final = {
@@ -84,6 +112,8 @@ _ADVICE: Final = {
     "5.7.57": "set the relay's user: this relay takes mail only after a login",
     "5.7.60": "send from an address that this account owns, or have it allowed to send as it",
     "5.3.4": "use a relay that takes larger messages",
+    "5.7.30": "set relay.require_tls_path to not-asked: the recipient's server does not know"
+    " REQUIRETLS, and the content is encrypted for the recipient either way",
 }
 """Enhanced codes that providers use with one meaning each, and the one act that helps."""
 
@@ -140,7 +170,7 @@ def broken(where: Where, what: str) -> RelayError:
 
 
 def injected(relay: Relay) -> RelayError:
-    """Report bytes that somebody put in front of the TLS handshake."""
+    """Report bytes that somebody put in front of the TLS handshake (RFC 3207 §6)."""
     return RelayError(
         "RELAY-TLS-INJECTION",
         f"something spoke for {relay} outside TLS, without being asked",
@@ -170,13 +200,25 @@ def auth_before_tls(relay: Relay, said: str) -> RelayError:
     )
 
 
-def too_large(relay: Relay, what: str) -> RelayError:
-    """Report a message over the size that the relay takes (RFC 1870 §6)."""
+def too_large(where: Where, what: str) -> RelayError:
+    """Report a message over the size that the relay takes (RFC 1870 §4)."""
     return RelayError(
         "RELAY-TOO-LARGE",
-        f"the message is too large for {relay}: {what}",
+        f"the message is too large for {where.relay}: {what}",
         why="the relay takes no message of this size; it accepted nothing",
         next=_ADVICE["5.3.4"],
+        left=where.left,
+    )
+
+
+def no_tls_path(relay: Relay) -> RelayError:
+    """Report a relay that cannot promise TLS behind itself (RFC 8689 §4.3)."""
+    return RelayError(
+        "RELAY-NO-TLS-PATH",
+        f"{relay} does not offer REQUIRETLS, and the settings demand it",
+        why="nothing would oblige the servers behind the relay to use TLS; the content is encrypted"
+        " for the recipient all the same",
+        next="use a relay that offers REQUIRETLS, or set relay.require_tls_path to when-offered",
     )
 
 
@@ -239,7 +281,7 @@ def _refused_specially(where: Where, reply: Reply, advice: str | None) -> RelayE
     if where.stage is Stage.AUTH:
         return _login_refused(where, reply, advice)
     if reply.enhanced == "5.3.4" or (where.stage is Stage.MAIL and reply.code == 552):  # noqa: PLR2004
-        return too_large(relay, said)
+        return too_large(where, said)
     return None
 
 

@@ -1,8 +1,8 @@
 """Where the message is handed over, and how long each step may take.
 
-In: nothing but values. Out: `Relay` and `Timeouts`, frozen and within bounds. Knows RFC 8314 §3
-(TLS for submission), RFC 5321 §4.1.3 (address literals) and RFC 5321 §4.5.3.2 (timeouts). Opens
-no socket and reads no file.
+In: nothing but values. Out: `Relay` and `Timeouts`, frozen and within bounds. Knows RFC 8314 §3.3
+(TLS for submission), RFC 5321 §4.1.3 (address literals), RFC 5321 §4.5.3.2 (timeouts) and RFC 7469
+§2.4 (pins). Opens no socket and reads no file.
 
 There are two modes and no third: TLS from the first byte, or STARTTLS or nothing.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ipaddress
 import math
+import re
 from dataclasses import dataclass, fields
 from enum import Enum
 from typing import TYPE_CHECKING, Final, NoReturn
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MAX_USER_OCTETS: Final = 255
-"""RFC 4616 §2 lets an authcid have 255 characters."""
+"""RFC 4616 §2: servers accept an authcid of up to 255 octets."""
 
 MAX_WAIT_S: Final = 24 * 3600.0
 """No single wait is longer than a day: a number beyond that is a unit mistaken."""
@@ -51,15 +52,73 @@ class Mode(Enum):
         return 465 if self is Mode.IMPLICIT else 587
 
 
+class TlsPath(Enum):
+    """Whether the servers behind the relay must use verified TLS too (RFC 8689 §4.3).
+
+    What travels is encrypted for the recipient either way; TLS behind the relay hides who writes
+    to whom. `NOT_ASKED` is for a recipient whose server does not know REQUIRETLS: a message that
+    asks for it would be returned.
+    """
+
+    WHEN_OFFERED = "when-offered"
+    REQUIRED = "required"
+    NOT_ASKED = "not-asked"
+
+
+class Reports(Enum):
+    """What the relay and those behind it should report to the sender (RFC 3461 §4.1)."""
+
+    FAILURE = "failure"
+    SUCCESS = "success"
+    NOT_ASKED = "not-asked"
+
+
+class ProxyKind(Enum):
+    """How a proxy is asked to connect."""
+
+    SOCKS5 = "socks5"
+    HTTP_CONNECT = "http"
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """Somebody who dials for us. It learns the relay's name and port; TLS begins behind it.
+
+    Raises:
+        SettingsError: ``RELAY-PORT``.
+    """
+
+    kind: ProxyKind
+    host: Hostname
+    port: int
+
+    def __post_init__(self) -> None:
+        """Prove the bounds."""
+        _check_port(self.port)
+
+    def __str__(self) -> str:
+        """Give the URL."""
+        host = f"[{self.host}]" if ":" in self.host.text else self.host.text
+        return f"{self.kind.value}://{host}:{self.port}"
+
+
+_PIN: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
+
+
 @dataclass(frozen=True, slots=True)
 class Relay:
     """A submission server and the account to use there.
 
     ``user`` None means a relay that asks for no login. ``ca_file``, where given, is the only
-    source of trust: the system's roots are not consulted beside it.
+    source of trust: the system's roots are not consulted beside it. ``spki_pins``, where there are
+    any, are SHA-256 hashes in hex of public keys (RFC 7469 §2.4), of which the relay must hold one
+    *besides* a certificate that verifies; two let a relay change its key. ``client_cert`` is a PEM
+    file to prove ourselves with, ``client_key`` its key where that is another file. ``proxy``,
+    where there is one, is the only way: there is no dial beside it.
 
     Raises:
-        SettingsError: ``RELAY-PORT``, ``RELAY-USER-MALFORMED``.
+        SettingsError: ``RELAY-PORT``, ``RELAY-USER-MALFORMED``, ``RELAY-PIN-MALFORMED``,
+            ``CLIENT-CERT-MISSING``, ``RELAY-PROXY-STARTTLS``.
     """
 
     host: Hostname
@@ -68,18 +127,47 @@ class Relay:
     user: str | None = None
     ca_file: Path | None = None
     ehlo_name: Hostname = ANONYMOUS_EHLO
+    spki_pins: tuple[str, ...] = ()
+    client_cert: Path | None = None
+    client_key: Path | None = None
+    tls_path: TlsPath = TlsPath.WHEN_OFFERED
+    reports: Reports = Reports.FAILURE
+    proxy: Proxy | None = None
 
     def __post_init__(self) -> None:
         """Prove the bounds."""
-        if type(self.port) is not int or not 1 <= self.port <= MAX_PORT:
-            raise SettingsError(
-                "RELAY-PORT",
-                f"{printable(str(self.port))} is not a port number",
-                why="a port is a number from 1 to 65535",
-                next="use 465 for TLS from the first byte, 587 for STARTTLS",
-            )
+        _check_port(self.port)
         if self.user is not None:
             _check_user(self.user)
+        if not all(_PIN.fullmatch(pin) for pin in self.spki_pins):
+            raise SettingsError(
+                "RELAY-PIN-MALFORMED",
+                "a pin of the relay's key is not the SHA-256 of a public key",
+                why="a pin that matches nothing would refuse every relay, the right one too",
+                next="give 64 hex digits, or base64 as openssl and curl show it",
+            )
+        if self.client_key is not None and self.client_cert is None:
+            raise SettingsError(
+                "CLIENT-CERT-MISSING",
+                "there is a client key for the relay, and no client certificate",
+                why="a key alone proves nothing to a relay",
+                next="set relay.client_cert, or remove relay.client_key",
+            )
+
+        if self.proxy and self.proxy.kind is ProxyKind.HTTP_CONNECT and self.mode is Mode.STARTTLS:
+            # python-socks throws away what comes in one piece with the proxy's "200".
+            raise SettingsError(
+                "RELAY-PROXY-STARTTLS",
+                "an HTTP proxy cannot be used with STARTTLS",
+                why="the relay speaks first there, and its greeting can be lost in the proxy's"
+                " answer",
+                next="use TLS from the first byte on port 465, or a SOCKS5 proxy",
+            )
+
+    @property
+    def pin(self) -> str | None:
+        """The pins as one text, in a stable order; None where there are none."""
+        return ",".join(sorted(self.spki_pins)) or None
 
     @property
     def url(self) -> str:
@@ -104,11 +192,11 @@ class Relay:
 class Timeouts:
     """How many seconds each step may take; all of them end.
 
-    ``connect_s`` bounds the dial, and separately the TLS handshake. ``command_s`` bounds the
-    greeting and the reply to each command, ``data_block_s`` one chunk of the message in which
-    nothing moves. ``total_s`` bounds everything up to the final dot, except the time a person
-    takes to type a password. ``final_s`` is the wait for the verdict after the final dot:
-    RFC 5321 §4.5.3.2.6 asks for ten minutes, since giving up early makes duplicates.
+    ``connect_s`` bounds the dial, and separately the handshake after STARTTLS. ``command_s`` bounds
+    the greeting and the reply to each command, ``data_block_s`` a chunk of the message that does
+    not move (RFC 5321 §4.5.3.2.5). ``total_s`` bounds everything up to the final dot, except the
+    time a person takes to type a password. ``final_s`` is the wait for the verdict after the final
+    dot: RFC 5321 §4.5.3.2.6 asks for ten minutes, since giving up early makes duplicates.
 
     Raises:
         SettingsError: ``RELAY-TIMEOUT-BOUNDS``.
@@ -131,6 +219,16 @@ class Timeouts:
                     why="every wait on the network must end, and none can be shorter than nothing",
                     next="leave the timeout out to use the default",
                 )
+
+
+def _check_port(port: int) -> None:
+    if type(port) is not int or not 1 <= port <= MAX_PORT:
+        raise SettingsError(
+            "RELAY-PORT",
+            f"{printable(str(port))} is not a port number",
+            why="a port is a number from 1 to 65535",
+            next="use 465 for TLS from the first byte, 587 for STARTTLS",
+        )
 
 
 def _check_user(user: str) -> None:

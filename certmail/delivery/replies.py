@@ -117,7 +117,8 @@ class VettedProtocol(SMTPProtocol):
     """aiosmtplib's protocol behind a reader that gives it nothing but awaited, whole replies.
 
     ``write`` is a command and arms the reader for one reply; `write_body` is text and does not.
-    ``fault`` holds what the relay broke, once it did; from then on the connection is dead.
+    ``fault`` holds what the relay broke, once it did; from then on the connection is dead. ``lost``
+    holds what ended the connection from below, if anything did.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -125,6 +126,7 @@ class VettedProtocol(SMTPProtocol):
         super().__init__(loop=loop)
         self.reply: Reply | None = None
         self.fault: ReplyFault | None = None
+        self.lost: Exception | None = None
         self._reader = ReplyReader()
         self._writable = asyncio.Event()
         self._writable.set()
@@ -191,7 +193,8 @@ class VettedProtocol(SMTPProtocol):
         self._writable.set()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wake whoever waits."""
+        """Remember why, and wake whoever waits."""
+        self.lost = exc
         super().connection_lost(exc)
         self._writable.set()
 

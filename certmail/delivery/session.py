@@ -14,19 +14,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+import ssl
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from aiosmtplib import SMTP, SMTPException
 
-from certmail.delivery import auth, faults, outcome, text, tls
+from certmail.delivery import auth, envelope, faults, outcome, text, tls
+from certmail.delivery.dial import dial
 from certmail.delivery.outcome import Stage, Where
-from certmail.delivery.relay import Mode
+from certmail.delivery.proxy import dial_through
+from certmail.delivery.relay import Mode, TlsPath
 from certmail.delivery.replies import Reply, ReplyFault, VettedProtocol
 from certmail.values import printable
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Callable, Iterator
 
     from certmail.delivery.auth import Mechanism
@@ -34,9 +36,6 @@ if TYPE_CHECKING:
     from certmail.errors import CertmailError
     from certmail.message.seal import SealedMessage
     from certmail.values import Secret
-
-NEXT_ADDRESS_S: Final = 0.25
-"""RFC 8305 §5: how long one address may stay silent before the next one is tried beside it."""
 
 GOODBYE_S: Final = 3.0
 """QUIT is a courtesy; nothing depends on its reply."""
@@ -50,6 +49,9 @@ _WILL_REACH: Final = frozenset({250, 251})
 _GO_ON: Final = frozenset({354})
 _CHALLENGE: Final = 334
 _LOGGED_IN: Final = 235
+
+_NO_SUCH_COMMAND: Final = frozenset({500, 502})
+"""RFC 5321 §4.2.2: what a relay says that does not know the command."""
 
 _DEAF: Final = frozenset({220, 354, 421})
 """Last replies after which QUIT would be no SMTP: TLS, text or nothing is awaited."""
@@ -70,6 +72,7 @@ class Session:
     peer: str = "unknown"
     facts: tls.TlsFacts = field(init=False)
     redact: Callable[[str], str] = str
+    asked: outcome.Asked = field(default_factory=outcome.Asked)
     context: ssl.SSLContext = field(init=False)
     client: SMTP = field(init=False)
     protocol: VettedProtocol = field(init=False)
@@ -125,6 +128,8 @@ class Session:
                 await self.client.starttls(timeout=self.timeouts.connect_s)
             self._prove()
         await self._ehlo(Stage.EHLO_INSIDE)
+        if self.relay.tls_path is TlsPath.REQUIRED and not self._offers("requiretls"):
+            raise outcome.no_tls_path(self.relay)
 
     def mechanism(self) -> Mechanism:
         """Choose how to log in from what the relay listed inside TLS."""
@@ -152,13 +157,14 @@ class Session:
         versions; `Address` has left nothing to quote.
         """
         sized = self._size_parameter(size)
+        self.asked = envelope.ask(self.relay, message_id=sealed.message_id, offers=self._offers)
         sender = sealed.sender.text.encode("ascii")
         recipient = sealed.recipient.address.text.encode("ascii")
         self.enter(Stage.MAIL)
-        await self._command(b"MAIL", b"FROM:<%s>" % sender, *sized)
+        await self._command(b"MAIL", b"FROM:<%s>" % sender, *sized, *envelope.mail(self.asked))
         self._answered(_DONE)
         self.enter(Stage.RCPT)
-        await self._command(b"RCPT", b"TO:<%s>" % recipient)
+        await self._command(b"RCPT", b"TO:<%s>" % recipient, *envelope.rcpt(self.asked))
         self._answered(_WILL_REACH)
 
     async def send(self, wire: bytes) -> None:
@@ -211,6 +217,29 @@ class Session:
             late = said.text(self.redact)
             raise outcome.unknown(self.relay, f"it accepted, and then answered again: {late}")
 
+    @property
+    def listens(self) -> bool:
+        """Whether the last reply is one after which a command may follow."""
+        last = self.protocol.reply
+        return self.protocol.fault is None and last is not None and last.code not in _DEAF
+
+    async def rest(self) -> bool:
+        """Say RSET between two messages (RFC 5321 §4.1.1.5); tell whether another may follow.
+
+        Also the moment to listen: a refusal now is the verdict on the last message, come late.
+
+        Raises:
+            DeliveryUnknown: the message that was accepted before was refused after all.
+        """
+        with contextlib.suppress(SMTPException, OSError, ReplyFault):
+            await self.client.execute_command(b"RSET")
+        fault, said = self.protocol.fault, self.protocol.reply
+        said = fault.reply if fault else said
+        if said is not None and said.is_refusal and said.code not in _DEAF | _NO_SUCH_COMMAND:
+            late = said.text(self.redact)
+            raise outcome.unknown(self.relay, f"it accepted, and then answered again: {late}")
+        return fault is None and said is not None and said.code in _DONE
+
     async def close(self) -> None:
         """End the connection now; waiting for the other side is what hangs."""
         if not isinstance(self.protocol.transport, asyncio.WriteTransport):
@@ -227,19 +256,20 @@ class Session:
         aiosmtplib's own connect() tries one address after the other and logs in by itself.
         """
         implicit = self.relay.mode is Mode.IMPLICIT
+        host, port, proxy = self.relay.host.text, self.relay.port, self.relay.proxy
+        sock = await (dial_through(proxy, host, port) if proxy else dial(host, port))
         transport, _ = await asyncio.get_running_loop().create_connection(
             lambda: self.protocol,
-            self.relay.host.text,
-            self.relay.port,
+            sock=sock,
             ssl=self.context if implicit else None,
             server_hostname=self.relay.host.text if implicit else None,
             # A little more than connect_s, so that there is one clock.
             ssl_handshake_timeout=self.timeouts.connect_s + 1 if implicit else None,
-            happy_eyeballs_delay=NEXT_ADDRESS_S,
         )
         self.client.protocol = self.protocol
         self.client.transport = transport
-        self.peer = printable(str((transport.get_extra_info("peername") or ("unknown",))[0]))
+        peer = printable(str((transport.get_extra_info("peername") or ("unknown",))[0]))
+        self.peer = f"{proxy}" if proxy else peer
 
     def _prove(self) -> None:
         live = self.protocol.transport
@@ -267,6 +297,10 @@ class Session:
         await self._command(b"*")
         raise outcome.broken(self.where, "it asks for something that no login has")
 
+    def _offers(self, extension: str) -> bool:
+        """Tell whether the relay listed ``extension``, inside TLS."""
+        return self.client.supports_extension(extension)
+
     def _size_parameter(self, size: int) -> tuple[bytes, ...]:
         """Give SIZE= where the relay knows it (RFC 1870 §3), or refuse before MAIL."""
         if not self.client.supports_extension("size"):
@@ -275,7 +309,7 @@ class Session:
         limit = int(announced) if _SIZE.fullmatch(announced) else 0
         # RFC 1870 §4: zero, or no number, means that no fixed limit is in force.
         if 0 < limit < size:
-            raise outcome.too_large(self.relay, f"it has {size} octets and the limit is {limit}")
+            raise outcome.too_large(self.where, f"it has {size} octets and the limit is {limit}")
         return (b"SIZE=%d" % size,)
 
     def _reply(self) -> Reply:
@@ -300,8 +334,14 @@ class Session:
             raise self._explain(fault) from None
 
     def _explain(self, fault: Exception) -> CertmailError:
+        # In TLS 1.3 a server judges the client's certificate when its handshake is over (RFC 8446
+        # §4.4.2.4): the alert arrives where a reply is awaited.
+        lost = self.protocol.lost
         return faults.explain(
-            fault, where=self.where, broken=self.protocol.fault, last=self.protocol.reply
+            lost if isinstance(lost, ssl.SSLError) else fault,
+            where=self.where,
+            broken=self.protocol.fault,
+            last=self.protocol.reply,
         )
 
 

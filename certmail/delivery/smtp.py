@@ -20,6 +20,7 @@ from certmail.delivery.outcome import Receipt, Stage
 from certmail.delivery.relay import Relay, Timeouts
 from certmail.delivery.session import Session
 from certmail.delivery.text import is_canonical
+from certmail.delivery.watch import Unwatched, Watch
 from certmail.errors import CertmailError, SealError, SecretError
 from certmail.message.seal import SealedMessage
 
@@ -39,11 +40,13 @@ def deliver(
     now: Callable[[], datetime],
     timeouts: Timeouts | None = None,
     progress: Callable[[Stage], None] | None = None,
+    watch: Watch | None = None,
 ) -> Receipt:
     """Hand ``sealed`` to ``relay`` and wait for the verdict; ``now`` is asked once, at acceptance.
 
     ``progress`` hears of each stage before it begins, and of nothing after the final dot. Ctrl-C
     ends the connection: as KeyboardInterrupt before the final dot, as DeliveryUnknown after it.
+    ``watch`` is told before the password is read and before the final dot, and may object.
 
     Raises:
         RelayError: ``RELAY-…``: nothing was accepted.
@@ -56,10 +59,11 @@ def deliver(
         deliver_async(
             sealed,
             relay=relay,
-            secret=None if secret is None else _Interruptible(secret),
+            secret=None if secret is None else Interruptible(secret),
             now=now,
             timeouts=timeouts,
             progress=progress,
+            watch=watch,
         )
     )
 
@@ -72,35 +76,24 @@ async def deliver_async(
     now: Callable[[], datetime],
     timeouts: Timeouts | None = None,
     progress: Callable[[Stage], None] | None = None,
+    watch: Watch | None = None,
 ) -> Receipt:
     """Do what `deliver` does, inside a running loop.
 
     ``secret.read()`` runs in the loop's thread: nothing else of this session is worth doing before
     the password is there. A cancellation after the final dot becomes DeliveryUnknown.
     """
-    wire = _admit(sealed)
-    _refuse_without_source(relay, secret)
-    session = Session(relay, timeouts or Timeouts(), progress or _no_progress)
+    wire = admit(sealed)
+    refuse_without_source(relay, secret)
+    session = Session(relay, timeouts or Timeouts(), progress or no_progress)
+    watch = watch or Unwatched()
     try:
         async with asyncio.timeout(session.timeouts.total_s) as deadline:
-            await session.open()
-            await session.secure()
-            mechanism = await _log_in(session, secret, deadline=deadline)
+            mechanism = await begin(session, secret, deadline=deadline, watch=watch)
             await session.name(sealed, size=len(wire))
             await session.send(wire)
         # The verdict has a clock of its own, which is longer.
-        reply = await session.commit()
-        receipt = Receipt(
-            accepted_at=now(),
-            relay=str(relay),
-            peer=session.peer,
-            tls=session.facts,
-            mechanism=mechanism.value if mechanism else None,
-            reply=reply.text(session.redact),
-            message_id=sealed.message_id,
-            sha256=sealed.sha256,
-            size=len(wire),
-        )
+        receipt = await commit(session, sealed, wire, mechanism=mechanism, now=now, watch=watch)
         await session.conclude()
     except TimeoutError:  # total_s; every other clock was explained where it ran out
         raise outcome.timed_out(session.where) from None
@@ -112,7 +105,45 @@ async def deliver_async(
     return receipt
 
 
-class _Interruptible:
+async def begin(
+    session: Session, secret: SecretSource | None, *, deadline: asyncio.Timeout, watch: Watch
+) -> Mechanism | None:
+    """Connect, prove TLS, and log in: all that comes before the first message."""
+    await session.open()
+    await session.secure()
+    return await _log_in(session, secret, deadline=deadline, watch=watch)
+
+
+async def commit(
+    session: Session,
+    sealed: SealedMessage,
+    wire: bytes,
+    *,
+    mechanism: Mechanism | None,
+    now: Callable[[], datetime],
+    watch: Watch,
+) -> Receipt:
+    """Write the final dot, once ``watch`` knows of it, and take down the verdict."""
+    watch.before_dot()
+    reply = await session.commit()
+    return Receipt(
+        accepted_at=now(),
+        relay=str(session.relay),
+        peer=session.peer,
+        tls=session.facts,
+        mechanism=mechanism.value if mechanism else None,
+        reply=reply.text(session.redact),
+        message_id=sealed.message_id,
+        sha256=sealed.sha256,
+        size=len(wire),
+        requiretls=session.asked.requiretls,
+        dsn=session.asked.dsn,
+        envid=session.asked.envid,
+        notify=session.asked.notify,
+    )
+
+
+class Interruptible:
     """A source that Ctrl-C interrupts at once.
 
     asyncio.run turns the first Ctrl-C into a cancellation, which does not reach a thread that
@@ -135,7 +166,7 @@ class _Interruptible:
             signal.signal(signal.SIGINT, loops)
 
 
-def _admit(sealed: SealedMessage) -> bytes:
+def admit(sealed: SealedMessage) -> bytes:
     """Take nothing but what the door made, prove it once more, and give its octets.
 
     (1) the very class: another could render bytes that it did not prove, (2) the proof, (3) lines
@@ -157,13 +188,15 @@ def _admit(sealed: SealedMessage) -> bytes:
 
 
 async def _log_in(
-    session: Session, source: SecretSource | None, *, deadline: asyncio.Timeout
+    session: Session, source: SecretSource | None, *, deadline: asyncio.Timeout, watch: Watch
 ) -> Mechanism | None:
     """Read the password last of all, and try it once; the time a person types is not counted."""
     user = session.relay.user
     if user is None or source is None:
+        watch.before_secret(session.facts, None)
         return None
     mechanism = session.mechanism()
+    watch.before_secret(session.facts, mechanism.value)
     clock = asyncio.get_running_loop().time
     session.enter(Stage.SECRET)
     began = clock()
@@ -175,7 +208,7 @@ async def _log_in(
     return mechanism
 
 
-def _refuse_without_source(relay: Relay, secret: SecretSource | None) -> None:
+def refuse_without_source(relay: Relay, secret: SecretSource | None) -> None:
     """Refuse before dialling what must fail after it."""
     if relay.user is not None and secret is None:
         raise SecretError(
@@ -195,5 +228,5 @@ def _refuse_forged(what: str) -> NoReturn:
     )
 
 
-def _no_progress(_stage: Stage) -> None:
+def no_progress(_stage: Stage) -> None:
     """Tell nobody."""

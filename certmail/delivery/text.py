@@ -29,8 +29,9 @@ _LEADING_DOT: Final = re.compile(rb"^\.", re.MULTILINE)
 def is_canonical(wire: bytes) -> bool:
     """Tell whether ``wire`` is lines that every relay reads alike and none needs to change.
 
-    RFC 5321 §2.3.8: CR and LF "MUST NOT" be sent but together; also 7-bit, no NUL, bounded lines.
-    A bare one of them is where one relay sees the end of a message and the next one does not.
+    RFC 5321 §2.3.8: a client "MUST NOT transmit these characters except when they are intended as
+    line terminators": at a bare CR or LF one relay sees the end of a message and the next does
+    not. Also 7-bit, no NUL, bounded lines.
     """
     longest = max(map(len, wire.splitlines(keepends=True)), default=0)
     return longest <= MAX_LINE_OCTETS and _CANONICAL.fullmatch(wire) is not None

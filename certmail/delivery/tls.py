@@ -1,8 +1,9 @@
 """Say what TLS must be, and prove of a live connection that it is so.
 
 In: a `Relay`, and later the connection's TLS object. Out: an `SSLContext`, then `TlsFacts`; or a
-`RelayError` that tells which of the many ways of failing it was. Knows RFC 8314 §4.1 and RFC 8997
-(TLS 1.2 or better), RFC 9325 §4.2 (ciphers) and RFC 9525 (names). Knows neither SMTP nor passwords.
+`RelayError` that tells which of the many ways of failing it was. Knows RFC 8314 §5.3 (validation),
+RFC 8997 (TLS 1.2 or better), RFC 9325 §4.2 (ciphers), RFC 9525 §2 (names) and RFC 7469 §2.4 (pins).
+Knows neither SMTP nor passwords.
 
 Nothing in the environment decides whom to trust: ``SSL_CERT_FILE`` and ``SSL_CERT_DIR`` do not
 replace the roots and ``SSLKEYLOGFILE`` writes nothing. A private authority is named in the
@@ -54,6 +55,21 @@ _WEAK: Final = (66, 67, 68)
 _WRONG_NAME: Final = (62, 64)
 
 
+_ABOUT_US: Final = frozenset(
+    {
+        "TLSV13_ALERT_CERTIFICATE_REQUIRED",
+        "TLSV1_ALERT_UNKNOWN_CA",
+        "TLSV1_ALERT_ACCESS_DENIED",
+        "SSLV3_ALERT_BAD_CERTIFICATE",
+        "SSLV3_ALERT_CERTIFICATE_EXPIRED",
+        "SSLV3_ALERT_CERTIFICATE_REVOKED",
+        "SSLV3_ALERT_CERTIFICATE_UNKNOWN",
+        "SSLV3_ALERT_UNSUPPORTED_CERTIFICATE",
+    }
+)
+"""Alerts by which a server judges a client's certificate (RFC 8446 §6.2), in OpenSSL's names."""
+
+
 @dataclass(frozen=True, slots=True)
 class TlsFacts:
     """What was true of the connection before anything secret was read.
@@ -71,7 +87,8 @@ def context_for(relay: Relay) -> ssl.SSLContext:
     """Make the only kind of context there is: it verifies, and cannot be told not to.
 
     Raises:
-        SettingsError: ``CA-FILE-UNUSABLE``. RelayError: ``RELAY-TLS-NO-ROOTS``.
+        SettingsError: ``CA-FILE-UNUSABLE``, ``CLIENT-CERT-UNUSABLE``.
+        RelayError: ``RELAY-TLS-NO-ROOTS``.
     """
     # PROTOCOL_TLS_CLIENT begins with CERT_REQUIRED and check_hostname. Unlike
     # ssl.create_default_context it neither reads SSLKEYLOGFILE nor loads roots.
@@ -79,7 +96,7 @@ def context_for(relay: Relay) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.verify_mode = ssl.CERT_REQUIRED
     context.check_hostname = True
-    # RFC 9525 §2: the Common Name is not a place for a host name.
+    # RFC 9525 §2: the Common Name is no place for a host name.
     context.hostname_checks_common_name = False
     context.verify_flags |= ssl.VERIFY_X509_STRICT | ssl.VERIFY_X509_PARTIAL_CHAIN
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
@@ -88,6 +105,8 @@ def context_for(relay: Relay) -> ssl.SSLContext:
         _load_system_roots(context)
     else:
         _load_exactly(context, relay.ca_file)
+    if relay.client_cert is not None:
+        _show(context, relay.client_cert, relay.client_key)
     return context
 
 
@@ -96,10 +115,10 @@ def prove(live: object, *, relay: Relay, context: ssl.SSLContext) -> TlsFacts:
 
     aiosmtplib never looks at its transport before it sends a password, so this does: (1) there is
     TLS at all, made from our context, (2) of a version that is allowed, (3) with verification and
-    the host name still in force, (4) with a certificate to show.
+    the host name still in force, (4) with a certificate to show, (5) for a pinned key, if any is.
 
     Raises:
-        RelayError: ``RELAY-TLS-UNPROVEN``.
+        RelayError: ``RELAY-TLS-UNPROVEN``, ``RELAY-TLS-PIN``.
     """
     # (1) a clear connection, or one that somebody else's context made
     if not isinstance(live, ssl.SSLObject) or live.context is not context:
@@ -123,12 +142,23 @@ def prove(live: object, *, relay: Relay, context: ssl.SSLContext) -> TlsFacts:
     except (ValueError, UnsupportedAlgorithm):
         _refuse_unproven(relay, "the relay's certificate cannot be read")
     octets = spki.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return TlsFacts(
+    facts = TlsFacts(
         version=str(version),
         cipher=cipher[0],
         leaf_sha256=hashlib.sha256(leaf).hexdigest(),
         spki_sha256=hashlib.sha256(octets).hexdigest(),
     )
+    # (5) a certificate from an authority that was deceived
+    if relay.spki_pins and facts.spki_sha256 not in relay.spki_pins:
+        raise RelayError(
+            "RELAY-TLS-PIN",
+            f"{relay} has a certificate that verifies, for a key that is not pinned:"
+            f" {facts.spki_sha256}",
+            why="an authority may have been deceived, or the relay has changed its key",
+            next="ask the relay's administrator, on another way than this, for the SHA-256 of its"
+            " public key; change relay.spki_pin only then",
+        )
+    return facts
 
 
 def explain(fault: ssl.SSLError, *, relay: Relay) -> RelayError:
@@ -136,6 +166,15 @@ def explain(fault: ssl.SSLError, *, relay: Relay) -> RelayError:
     if isinstance(fault, ssl.SSLCertVerificationError):
         return _explain_certificate(fault, relay)
     reason = fault.reason or ""
+    if reason in _ABOUT_US:
+        return RelayError(
+            "RELAY-TLS-CLIENT-CERT",
+            f"{relay} does not let this machine in: {printable(reason.lower().replace('_', ' '))}",
+            why="the relay wants a client certificate, and refused ours or got none; nothing was"
+            " sent",
+            next="set relay.client_cert to the certificate that the relay's administrator issued,"
+            " and see that it has not expired",
+        )
     if reason == "UNSUPPORTED_PROTOCOL" or "PROTOCOL_VERSION" in reason:
         return RelayError(
             "RELAY-TLS-VERSION",
@@ -239,7 +278,7 @@ def _load_system_roots(context: ssl.SSLContext) -> None:
 
 
 _SERVER_AUTH: Final = "1.3.6.1.5.5.7.3.1"
-"""id-kp-serverAuth (RFC 5280 §4.2.1.12)."""
+"""id-kp-serverAuth: what Windows may trust an authority for."""
 
 
 def _load_exactly(context: ssl.SSLContext, ca_file: Path) -> None:
@@ -257,6 +296,27 @@ def _load_exactly(context: ssl.SSLContext, ca_file: Path) -> None:
             why="the file replaces the system's roots, so nothing would be trusted",
             next="give a PEM file with the certificate of the authority that signed the relay's",
             file=str(ca_file),
+        ) from None
+
+
+def _show(context: ssl.SSLContext, certificate: Path, key: Path | None) -> None:
+    """Let the relay see ``certificate`` if it asks; nobody is asked for the key's passphrase."""
+
+    def nobody() -> NoReturn:
+        # Without this OpenSSL would ask on the terminal.
+        raise ValueError("the key is protected by a passphrase")
+
+    try:
+        context.load_cert_chain(certificate, key, password=nobody)
+    except (OSError, ValueError):  # ssl.SSLError is an OSError; its text may quote the file
+        raise SettingsError(
+            "CLIENT-CERT-UNUSABLE",
+            f"{printable(str(certificate))} and its key cannot be used",
+            why="the certificate cannot be read, the key is not its own, or a passphrase protects"
+            " the key",
+            next="give PEM files, the leaf first, and a key without a passphrase that only you can"
+            " read",
+            file=str(certificate),
         ) from None
 
 

@@ -10,6 +10,8 @@ There is deliberately no key for the recipient, the pin, verification, TLS or a 
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
 import shlex
 from dataclasses import dataclass
@@ -27,6 +29,10 @@ T_co = TypeVar("T_co", covariant=True)
 MAX_LINE_CHARACTERS: Final = 200
 """A name, an identifier or a command; anything longer is a paste by mistake."""
 
+MAX_PINS: Final = 2
+PIN_OCTETS: Final = 32
+"""SHA-256, the one hash that RFC 7469 §2.1.1 names."""
+
 ENVIRONMENT_PREFIX: Final = "CERTMAIL_"
 
 
@@ -40,6 +46,61 @@ class RelayMode(Enum):
     def port(self) -> int:
         """The port registered for this mode (RFC 8314 §3.3, RFC 6409 §3.1)."""
         return 465 if self is RelayMode.IMPLICIT else 587
+
+
+class TlsPath(Enum):
+    """Whether servers behind the relay must use verified TLS too (RFC 8689 §4.3)."""
+
+    WHEN_OFFERED = "when-offered"
+    REQUIRED = "required"
+    NOT_ASKED = "not-asked"
+
+
+class Reports(Enum):
+    """What the sender wants to be told by the mail system (RFC 3461 §4.1)."""
+
+    FAILURE = "failure"
+    SUCCESS = "success"
+    NOT_ASKED = "not-asked"
+
+
+class KeyRefresh(Enum):
+    """Whether a send looks for a newer copy of the key by itself when it needs one."""
+
+    AUTO = "auto"
+    NEVER = "never"
+
+
+@dataclass(frozen=True, slots=True)
+class Pins:
+    """Public keys of the relay: the SHA-256 of each, in 64 hex digits (RFC 7469 §2.4)."""
+
+    sha256: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """Give them with commas between, as a setting spells them."""
+        return ",".join(self.sha256)
+
+
+class ProxyKind(Enum):
+    """How a proxy is asked to connect."""
+
+    SOCKS5 = "socks5"
+    HTTP_CONNECT = "http"
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyUrl:
+    """Where a proxy is. There is no login in it: it would be a password in a file."""
+
+    kind: ProxyKind
+    host: Hostname
+    port: int
+
+    def __str__(self) -> str:
+        """Give the URL."""
+        host = f"[{self.host}]" if ":" in self.host.text else self.host.text
+        return f"{self.kind.value}://{host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +185,37 @@ def _path(text: str) -> Path:
         return Path(_line(text)).expanduser()
     except RuntimeError:
         raise ValueError from None
+
+
+def _pins(text: str) -> Pins:
+    """Read SHA-256 hashes in hex or base64, with curl's ``sha256//`` or without; give hex.
+
+    One is usual, a second one lets a relay change its key; more would be a habit.
+    """
+    parts = _line(text).split(",")
+    if len(parts) > MAX_PINS:
+        raise ValueError
+    return Pins(tuple(_pin(part.strip().removeprefix("sha256//")) for part in parts))
+
+
+def _pin(text: str) -> str:
+    if re.fullmatch(r"[0-9A-Fa-f]{64}", text):
+        return text.lower()
+    try:
+        octets = base64.b64decode(text.encode("ascii"), validate=True)
+    except (UnicodeEncodeError, binascii.Error):
+        raise ValueError from None
+    if len(octets) != PIN_OCTETS:
+        raise ValueError
+    return octets.hex()
+
+
+def _proxy(text: str) -> ProxyUrl:
+    """Read ``socks5://host:port`` or ``http://host:port`` and nothing more."""
+    match = re.fullmatch(r"(socks5|http)://(\[[0-9A-Fa-f:.]+\]|[^\[\]/@?#:\s]+):([0-9]{1,5})", text)
+    if match is None:
+        raise ValueError
+    return ProxyUrl(ProxyKind(match[1]), Hostname(match[2]), _whole(1, 65535)(match[3]))
 
 
 def _command(text: str) -> tuple[str, ...]:
@@ -216,6 +308,56 @@ RELAY_CA_FILE: Final = Key(
     help="The only authorities to trust for the relay's certificate.",
     without="the system's authorities",
 )
+RELAY_SPKI_PIN: Final = Key(
+    name="relay.spki_pin",
+    read=_pins,
+    wants="a SHA-256 of a public key in hex or base64, or two with a comma between",
+    example="47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
+    help="The public key that the relay must hold, besides a certificate that verifies.",
+    without="any key with a certificate that verifies",
+)
+RELAY_CLIENT_CERT: Final = Key(
+    name="relay.client_cert",
+    read=_path,
+    wants="an absolute path",
+    example="/etc/certmail/client.pem",
+    help="A certificate to show to the relay, with its chain and, if you like, its key.",
+    without="none is shown",
+)
+RELAY_CLIENT_KEY: Final = Key(
+    name="relay.client_key",
+    read=_path,
+    wants="an absolute path",
+    example="/etc/certmail/client.key",
+    help="The private key of the client certificate, without a passphrase.",
+    without="the file of the certificate",
+)
+RELAY_REQUIRE_TLS_PATH: Final = Key(
+    name="relay.require_tls_path",
+    read=TlsPath,
+    wants="when-offered, required or not-asked",
+    example="required",
+    help="Whether REQUIRETLS is asked of the relay, so that TLS is used on the whole way.",
+    default=TlsPath.WHEN_OFFERED,
+    without="when-offered",
+)
+RELAY_DSN: Final = Key(
+    name="relay.dsn",
+    read=Reports,
+    wants="failure, success or not-asked",
+    example="failure",
+    help="Of what the mail system should report to your address, where the relay offers it.",
+    default=Reports.FAILURE,
+    without="failure",
+)
+RELAY_PROXY: Final = Key(
+    name="relay.proxy",
+    read=_proxy,
+    wants="socks5://HOST:PORT or http://HOST:PORT, without a login",
+    example="socks5://127.0.0.1:9050",
+    help="A proxy that connects to the relay; needs python-socks (certmail[proxy]).",
+    without="the relay is dialled directly",
+)
 RELAY_TIMEOUT_S: Final = Key(
     name="relay.timeout_s",
     read=_whole(30, 3600),
@@ -274,6 +416,36 @@ KEY_FILE: Final = Key(
     help="Another copy of the pinned key, such as a renewed one.",
     without="the copy that comes with certmail",
 )
+KEY_REFRESH: Final = Key(
+    name="key.refresh",
+    read=KeyRefresh,
+    wants="auto or never",
+    example="auto",
+    help="Whether a send asks for a newer copy of the key when it has none, or an old one.",
+    default=KeyRefresh.AUTO,
+    without="auto",
+)
+KEY_MAX_AGE_DAYS: Final = Key(
+    name="key.max_age_days",
+    read=_whole(0, 365),
+    wants="a whole number of days from 0 to 365",
+    example="7",
+    help="How old the last look for a newer copy may be before a send looks again, in days.",
+    form=int,
+    # A revocation that nobody notices for a week is bad; asking seven places per send is rude.
+    default=7,
+    without="7",
+)
+KEY_WARN_DAYS: Final = Key(
+    name="key.warn_days",
+    read=_whole(0, 730),
+    wants="a whole number of days from 0 to 730",
+    example="90",
+    help="How long before the key expires you are warned, in days.",
+    form=int,
+    default=90,
+    without="90",
+)
 
 KEYS: Final[tuple[Key[object], ...]] = (
     SENDER_ADDRESS,
@@ -286,6 +458,12 @@ KEYS: Final[tuple[Key[object], ...]] = (
     RELAY_USER,
     RELAY_PASSWORD_COMMAND,
     RELAY_CA_FILE,
+    RELAY_SPKI_PIN,
+    RELAY_CLIENT_CERT,
+    RELAY_CLIENT_KEY,
+    RELAY_REQUIRE_TLS_PATH,
+    RELAY_DSN,
+    RELAY_PROXY,
     RELAY_TIMEOUT_S,
     REQUEST_ORGANISATION,
     REQUEST_APPLICATION,
@@ -293,6 +471,9 @@ KEYS: Final[tuple[Key[object], ...]] = (
     GNUPG_PROGRAM,
     GNUPG_SIGN_TIMEOUT_S,
     KEY_FILE,
+    KEY_REFRESH,
+    KEY_MAX_AGE_DAYS,
+    KEY_WARN_DAYS,
 )
 """Every setting, in the order people read them."""
 

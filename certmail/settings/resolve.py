@@ -23,6 +23,7 @@ from certmail.settings.keys import (
     RELAY_MODE,
     RELAY_PASSWORD_COMMAND,
     RELAY_PORT,
+    RELAY_PROXY,
     TABLES,
     Key,
     Never,
@@ -244,8 +245,12 @@ def _judged(given: _Given, *, key: Key[object]) -> object:
 
 
 def _refuse_value(given: _Given, *, key: Key[object], reason: str) -> NoReturn:
-    # A command may hold a secret among its words, so it is not quoted.
-    quoted = "" if key is RELAY_PASSWORD_COMMAND else f" {printable(_spelled(given.value))!r}"
+    # A command or a proxy's URL may hold a secret, so it is not quoted.
+    quoted = (
+        ""
+        if key in (RELAY_PASSWORD_COMMAND, RELAY_PROXY)
+        else f" {printable(_spelled(given.value))!r}"
+    )
     raise SettingsError(
         "SETTINGS-VALUE",
         f"the value{quoted} of {key.name} ({_place(given)}) is not {key.wants}",

@@ -6,7 +6,7 @@ import base64
 import traceback
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from certmail.delivery.relay import Mode, Relay, Timeouts
 from certmail.delivery.smtp import deliver
@@ -63,6 +63,7 @@ def attempt(
     password: str = PASSWORD,
     message: SealedMessage | None = None,
     timeouts: Timeouts = HASTY,
+    **wishes: Any,
 ) -> Attempt:
     """Deliver once; no secret may stand in whatever comes of it."""
     port = relay if isinstance(relay, int) else relay.port
@@ -73,7 +74,7 @@ def attempt(
     try:
         receipt = deliver(
             message or sealed(),
-            relay=Relay(Hostname(host), port, chosen, user=user, ca_file=ca_file),
+            relay=Relay(Hostname(host), port, chosen, user=user, ca_file=ca_file, **wishes),
             secret=source,
             now=lambda: AT,
             timeouts=timeouts,

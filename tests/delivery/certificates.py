@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_pem_private_key,
 )
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from tests.delivery.conftest import server_context
 
@@ -102,14 +102,63 @@ def tls_1_2(ca: trustme.CA) -> ssl.SSLContext:
     return context
 
 
-def _issued(ca: trustme.CA, *, names: list[str], key=None) -> ssl.SSLContext:
+def for_clients_only(ca: trustme.CA) -> ssl.SSLContext:
+    return _issued(ca, names=["localhost"], purpose=ExtendedKeyUsageOID.CLIENT_AUTH)
+
+
+def issued_by_a_leaf(ca: trustme.CA) -> ssl.SSLContext:
+    """Whoever has a certificate for one name cannot issue one for another."""
+    authority = load_pem_private_key(ca.private_key_pem.bytes(), None)
+    root = x509.load_pem_x509_certificate(ca.cert_pem.bytes())
+    middle_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+    middle = _leaf(middle_key, issuer=root, sign_with=authority, names=["attacker.example"])
+    leaf = _leaf(key, issuer=middle, sign_with=middle_key, names=["localhost"])
+    return _context(leaf, key, middle)
+
+
+def for_the_address_only(ca: trustme.CA) -> ssl.SSLContext:
+    return server_context(ca.issue_cert("127.0.0.1"))
+
+
+def for_a_longer_name(ca: trustme.CA) -> ssl.SSLContext:
+    return server_context(ca.issue_cert("localhost.attacker.example", "localhostx"))
+
+
+def for_every_name(ca: trustme.CA) -> ssl.SSLContext:
+    return _issued(ca, names=["*"])
+
+
+def without_a_certificate(_: trustme.CA) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("aNULL:@SECLEVEL=0")
+    return context
+
+
+def without_encryption(ca: trustme.CA) -> ssl.SSLContext:
+    context = server_context(ca.issue_cert("localhost"))
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("eNULL:@SECLEVEL=0")
+    return context
+
+
+def wants_a_certificate(ca: trustme.CA) -> ssl.SSLContext:
+    """Not a fault of the relay's: it lets in only whom its authority knows."""
+    context = server_context(ca.issue_cert("localhost"))
+    ca.configure_trust(context)
+    context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
+def _issued(ca: trustme.CA, *, names: list[str], key=None, purpose=None) -> ssl.SSLContext:
     key = key or ec.generate_private_key(ec.SECP256R1())
     authority = load_pem_private_key(ca.private_key_pem.bytes(), None)
     issuer = x509.load_pem_x509_certificate(ca.cert_pem.bytes())
-    return _context(_leaf(key, issuer=issuer, sign_with=authority, names=names), key)
+    leaf = _leaf(key, issuer=issuer, sign_with=authority, names=names, purpose=purpose)
+    return _context(leaf, key)
 
 
-def _leaf(key, *, issuer, sign_with, names: list[str]) -> x509.Certificate:
+def _leaf(key, *, issuer, sign_with, names: list[str], purpose=None) -> x509.Certificate:
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     builder = (
         x509.CertificateBuilder()
@@ -128,10 +177,12 @@ def _leaf(key, *, issuer, sign_with, names: list[str]) -> x509.Certificate:
     if names:
         alternative = x509.SubjectAlternativeName([x509.DNSName(name) for name in names])
         builder = builder.add_extension(alternative, critical=False)
+    if purpose:
+        builder = builder.add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
     return builder.sign(sign_with, hashes.SHA256())
 
 
-def _context(certificate: x509.Certificate, key) -> ssl.SSLContext:
+def _context(certificate: x509.Certificate, key, *others: x509.Certificate) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     # So that a weak certificate can be shown at all.
     context.set_ciphers("DEFAULT:@SECLEVEL=0")
@@ -139,7 +190,7 @@ def _context(certificate: x509.Certificate, key) -> ssl.SSLContext:
         file = Path(folder, "leaf.pem")
         file.write_bytes(
             key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-            + certificate.public_bytes(Encoding.PEM)
+            + b"".join(each.public_bytes(Encoding.PEM) for each in (certificate, *others))
         )
         context.load_cert_chain(file)
     return context

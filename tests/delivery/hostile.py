@@ -87,7 +87,11 @@ class Talk:
         return octets[2:].replace(b"\r\n..", b"\r\n.")
 
     def start_tls(self) -> None:
-        self.sock = self.context.wrap_socket(self.sock, server_side=True)
+        # Kept even when the handshake fails, so that the alert can be heard before the end.
+        self.sock = self.context.wrap_socket(
+            self.sock, server_side=True, do_handshake_on_connect=False
+        )
+        self.sock.do_handshake()
 
     def wait(self) -> None:
         """Say nothing until the client leaves."""
@@ -113,6 +117,15 @@ class Talk:
         return found
 
 
+def drain(sock: socket.socket) -> None:
+    """Hear the client out: closing on unread octets would reset the last alert away."""
+    with contextlib.suppress(OSError):
+        sock.shutdown(socket.SHUT_WR)
+        sock.settimeout(0.5)
+        while sock.recv(65536):
+            pass
+
+
 Reaction = bytes | Deed | Callable[[Talk], None]
 
 
@@ -128,6 +141,7 @@ class HostileRelay:
     context: ssl.SSLContext
     acts: Mapping[str, Reaction] = field(default_factory=dict)
     mechanisms: bytes = b"PLAIN LOGIN"
+    offers: bytes = b""
     password: str = PASSWORD
     heard: list[Heard] = field(default_factory=list)
     messages: list[Message] = field(default_factory=list)
@@ -179,6 +193,7 @@ class HostileRelay:
                 pass
             except OSError as fault:  # ssl.SSLError too: the client hung up, as it should
                 self.faults.append(fault)
+                drain(talk.sock)
             finally:
                 talk.sock.close()
                 sock.close()
@@ -203,8 +218,9 @@ class HostileRelay:
     def _answer(self, talk: Talk, verb: bytes, rest: bytes) -> None:
         match verb:
             case b"EHLO" if talk.inside:
-                offers = b"250-relay.test\r\n250-SIZE 50000000\r\n250 AUTH "
-                self._do(talk, "ehlo-inside", offers + self.mechanisms + b"\r\n")
+                lines = (b"relay.test", b"SIZE 50000000", *self.offers.splitlines())
+                offered = b"".join(b"250-%s\r\n" % line for line in lines)
+                self._do(talk, "ehlo-inside", offered + b"250 AUTH " + self.mechanisms + b"\r\n")
             case b"EHLO":
                 self._do(talk, "ehlo", b"250-relay.test\r\n250-SIZE\r\n250 STARTTLS\r\n")
             case b"STARTTLS":
@@ -246,8 +262,10 @@ class HostileRelay:
     def _log_in(self, talk: Talk, words: bytes) -> None:
         mechanism, _, response = words.partition(b" ")
         if mechanism.upper() == b"LOGIN":
-            talk.say(b"334 VXNlcm5hbWU6\r\n")
-            user = base64.b64decode(talk.hear())
+            # Some clients say the user at once, as an initial response.
+            if not response:
+                talk.say(b"334 VXNlcm5hbWU6\r\n")
+            user = base64.b64decode(response or talk.hear())
             talk.say(b"334 UGFzc3dvcmQ6\r\n")
             self._do(talk, "auth-answer", b"")
             right = (user, base64.b64decode(talk.hear())) == (

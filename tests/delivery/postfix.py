@@ -10,6 +10,7 @@ import base64
 import contextlib
 import os
 import pwd
+import random
 import shutil
 import socket
 import subprocess
@@ -174,7 +175,7 @@ def running(authority: trustme.CA) -> Iterator[Postfix]:
     with tempfile.TemporaryDirectory(prefix="certmail-postfix-") as folder:
         root = Path(folder)
         root.chmod(0o755)
-        ports = dict(zip(Mode, _free_ports(len(Mode)), strict=True))
+        ports = dict(zip(Mode, free_ports(len(Mode)), strict=True))
         _configure(root, ports, authority)
         logins = Logins(root / "auth")
         _control(program, root, "start")
@@ -229,10 +230,17 @@ def _await(ports, root: Path) -> None:
                 time.sleep(0.1)
 
 
-def _free_ports(count: int) -> list[int]:
-    """Find ports that nobody listens on; all at once, so that they differ."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [sock.getsockname()[1] for sock in sockets]
-    for sock in sockets:
+def free_ports(count: int) -> list[int]:
+    """Find ports that nobody listens on; all at once, so that they differ.
+
+    Below those that the system hands out by itself: a server that is not up yet is knocked at, and
+    another test's relay must not have got its port meanwhile.
+    """
+    found: list[socket.socket] = []
+    while len(found) < count:
+        with contextlib.suppress(OSError):
+            found.append(socket.create_server(("127.0.0.1", random.randrange(20_000, 32_000))))
+    ports = [sock.getsockname()[1] for sock in found]
+    for sock in found:
         sock.close()
     return ports

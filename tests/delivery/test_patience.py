@@ -21,11 +21,11 @@ def test_a_slow_relay_that_makes_progress_is_waited_for(good, ca_file):
     def sip(talk: Talk) -> None:
         began = time.monotonic()
         while not talk.buffer.endswith(b"\r\n.\r\n"):
-            time.sleep(0.0005)
+            time.sleep(0.004)
             talk.buffer += talk.sock.recv(65536)
         took.append(time.monotonic() - began)
 
-    message = sealed(octets=9_000_000)
+    message = sealed(octets=3_000_000)
     patient = Timeouts(data_block_s=0.5, total_s=30)
     with HostileRelay(Mode.IMPLICIT, good, {"body": sip}, receive_buffer=500_000) as relay:
         tried = attempt(relay, ca_file=ca_file, message=message, timeouts=patient)
@@ -35,7 +35,7 @@ def test_a_slow_relay_that_makes_progress_is_waited_for(good, ca_file):
 
 
 def test_an_upload_that_stands_still_comes_to_an_end(good, ca_file):
-    message = sealed(octets=9_000_000)
+    message = sealed(octets=3_000_000)
     hasty = Timeouts(data_block_s=0.3)
     with HostileRelay(
         Mode.IMPLICIT, good, {"body": lambda _: time.sleep(1.5)}, receive_buffer=8192

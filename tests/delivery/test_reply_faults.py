@@ -10,6 +10,7 @@ from certmail.delivery.outcome import Stage
 from certmail.delivery.relay import Mode, Timeouts
 from certmail.errors import DeliveryUnknown, Left, RelayError
 from tests.delivery.attempt import attempt
+from tests.delivery.cases import MALFORMED
 from tests.delivery.hostile import Deed, HostileRelay, Talk
 from tests.delivery.message import sealed
 
@@ -95,39 +96,6 @@ def test_silence_comes_to_an_end(point, good, ca_file):
         tried = attempt(relay, ca_file=ca_file, timeouts=hasty)
     assert tried.code == "RELAY-TIMEOUT"
     assert STAGES[point].value in tried.error.what
-
-
-MALFORMED = {
-    "no-code": b"ok\r\n",
-    "two-digits": b"25 ok\r\n",
-    "four-digits": b"2500 ok\r\n",
-    "plus": b"+25 ok\r\n",
-    "underscore": b"2_5 ok\r\n",
-    "leading-space": b" 250 ok\r\n",
-    "glued-text": b"250ok\r\n",
-    "first-digit": b"150 ok\r\n",
-    "first-digit-six": b"650 ok\r\n",
-    "second-digit": b"290 ok\r\n",
-    "arabic-digits": "٢٥٠ ok\r\n".encode(),
-    "bare-lf": b"250 ok\n",
-    "cr-in-text": b"250 a\rb\r\n",
-    "nul": b"250 a\x00b\r\n",
-    "empty-line": b"\r\n",
-    "mixed": b"550-no\r\n250 ok\r\n",
-    "mixed-the-other-way": b"250-ok\r\n550 no\r\n",
-    "line-too-long": b"250 " + b"x" * 4000 + b"\r\n",
-    "line-without-end": b"250 " + b"x" * 40000,
-    "continued-for-ever": b"250-more\r\n" * 4000,
-}
-
-
-@BOTH
-@pytest.mark.parametrize("fault", MALFORMED)
-def test_a_malformed_reply_before_the_dot_ends_the_session(mode, fault, good, ca_file):
-    with HostileRelay(mode, good, {"rcpt": MALFORMED[fault]}) as relay:
-        tried = attempt(relay, ca_file=ca_file)
-    assert tried.code == "RELAY-PROTOCOL"
-    assert relay.verbs[-1] == "RCPT"
 
 
 @pytest.mark.parametrize("fault", MALFORMED)

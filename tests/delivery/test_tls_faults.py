@@ -134,69 +134,7 @@ def test_a_tls_relay_on_the_starttls_port_comes_to_an_end(good, ca_file):
     refuse_with("RELAY-TIMEOUT", tried, relay)
 
 
-# STARTTLS alone
-
-STRIPPED = b"250-relay.test\r\n250 SIZE\r\n"
-
-IN_CLEAR = {
-    "stripped": ({"ehlo": STRIPPED}, "RELAY-NO-TLS"),
-    "stripped-and-auth": (
-        {"ehlo": b"250-relay.test\r\n250 AUTH PLAIN LOGIN\r\n"},
-        "RELAY-AUTH-BEFORE-TLS",
-    ),
-    "stripped-and-old-auth": (
-        {"ehlo": b"250-relay.test\r\n250 AUTH=PLAIN\r\n"},
-        "RELAY-AUTH-BEFORE-TLS",
-    ),
-    "starttls-only-in-the-greeting-line": ({"ehlo": b"250 STARTTLS\r\n"}, "RELAY-NO-TLS"),
-    "ehlo-wants-auth": ({"ehlo": b"530 5.7.0 log in first\r\n"}, "RELAY-AUTH-BEFORE-TLS"),
-    "ehlo-refused": ({"ehlo": b"502 5.5.1 only HELO here\r\n"}, "RELAY-REFUSED"),
-    "ehlo-later": ({"ehlo": b"451 4.3.0 not now\r\n"}, "RELAY-TEMPORARY"),
-    "starttls-454": ({"starttls": b"454 4.7.0 no key today\r\n"}, "RELAY-STARTTLS-REFUSED"),
-    "starttls-502": ({"starttls": b"502 5.5.1 no\r\n"}, "RELAY-STARTTLS-REFUSED"),
-    "starttls-554": ({"starttls": b"554 5.7.3 no\r\n"}, "RELAY-STARTTLS-REFUSED"),
-    "starttls-530": ({"starttls": b"530 5.7.0 log in first\r\n"}, "RELAY-AUTH-BEFORE-TLS"),
-    "starttls-538": ({"starttls": b"538 5.7.11 log in first\r\n"}, "RELAY-AUTH-BEFORE-TLS"),
-    "starttls-421": ({"starttls": b"421 4.3.2 going down\r\n"}, "RELAY-TEMPORARY"),
-    "starttls-354": ({"starttls": b"354 go ahead\r\n"}, "RELAY-PROTOCOL"),
-    "starttls-250": ({"starttls": b"250 ok\r\n"}, "RELAY-PROTOCOL"),
-    "starttls-mixed": ({"starttls": b"454-no\r\n220 yes\r\n"}, "RELAY-PROTOCOL"),
-    "starttls-silent": ({"starttls": Deed.SILENCE}, "RELAY-TIMEOUT"),
-    "starttls-dropped": ({"starttls": Deed.DROP}, "RELAY-DISCONNECTED"),
-    "injected-with-220": (
-        {"starttls": b"220 go ahead\r\n250-relay\r\n250 AUTH PLAIN\r\n", "handshake": Talk.wait},
-        "RELAY-TLS-INJECTION",
-    ),
-    "injected-half-a-line": (
-        {"starttls": b"220 go ahead\r\n250", "handshake": Talk.wait},
-        "RELAY-TLS-INJECTION",
-    ),
-    "injected-before-starttls": (
-        {"ehlo": b"250-relay.test\r\n250 STARTTLS\r\n220 go ahead\r\n"},
-        "RELAY-TLS-INJECTION",
-    ),
-    "injected-with-greeting": (
-        {"greeting": b"220 relay.test\r\n250 STARTTLS\r\n"},
-        "RELAY-TLS-INJECTION",
-    ),
-    "injected-after-220": (
-        {
-            "starttls": lambda talk: talk.say(b"220 go ahead\r\n", b"250 AUTH PLAIN\r\n"),
-            "handshake": Talk.wait,
-        },
-        "RELAY-TLS-INJECTION",
-    ),
-}
-
-
-@pytest.mark.parametrize("fault", IN_CLEAR)
-def test_no_trick_before_tls_gets_further_than_starttls(fault, good, ca_file):
-    """RFC 3207 §6: what stands between client and relay may remove, refuse or inject."""
-    acts, code = IN_CLEAR[fault]
-    with HostileRelay(Mode.STARTTLS, good, acts) as relay:
-        tried = attempt(relay, ca_file=ca_file)
-    refuse_with(code, tried, relay)
-    assert "HELO" not in relay.verbs
+# STARTTLS alone; every trick before TLS stands in `cases`
 
 
 def test_what_was_offered_in_clear_is_forgotten(good, ca_file):

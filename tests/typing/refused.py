@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from certmail import walk
 from certmail.bundle.check import CheckedBundle
-from certmail.delivery.relay import Mode, Relay
+from certmail.delivery.relay import Mode, Relay, Reports, TlsPath
 from certmail.message.letter import Letter, Request, compose
 from certmail.message.seal import Copy, SealedMessage, seal
 from certmail.recipient import CLEVER_CLOUD
@@ -36,6 +36,7 @@ def only_a_sealed_message_is_delivered(
     walk.deliver(checked, transport=transport)  # mypy: arg-type
     walk.deliver(sealed.wire(), transport=transport)  # mypy: arg-type
     walk.deliver(None, transport=transport)  # mypy: arg-type
+    walk.deliver(sealed, transport=transport, accepted=True)  # mypy: arg-type
 
 
 def only_a_checked_bundle_is_composed(pem: bytes, sender: Sender, at: datetime) -> None:
@@ -71,6 +72,15 @@ def no_relay_goes_without_tls() -> None:
     Relay(Hostname("smtp.example.org"), 25, "plain")  # mypy: arg-type
     Relay(Hostname("smtp.example.org"), 25, None)  # mypy: arg-type
     Relay("smtp.example.org", 25, Mode.IMPLICIT)  # mypy: arg-type
+
+
+def a_wish_is_no_word_and_no_switch() -> None:
+    host = Hostname("smtp.example.org")
+    Relay(host, 465, Mode.IMPLICIT, tls_path=TlsPath.REQUIRED, reports=Reports.SUCCESS)
+    Relay(host, 465, Mode.IMPLICIT, tls_path="required")  # mypy: arg-type
+    Relay(host, 465, Mode.IMPLICIT, tls_path=True)  # mypy: arg-type
+    Relay(host, 465, Mode.IMPLICIT, reports=None)  # mypy: arg-type
+    Relay(host, 465, Mode.IMPLICIT, spki_pins=b"pin")  # mypy: arg-type
 
 
 def a_proof_is_not_altered(sealed: SealedMessage, pinned: PinnedKey) -> None:

@@ -1,0 +1,117 @@
+"""Many addresses, and the first that answers; the name is looked up within the same clock."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from certmail.delivery.relay import Mode, Timeouts
+from tests.delivery.attempt import attempt
+from tests.delivery.conftest import server_context
+from tests.delivery.hostile import HostileRelay
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+BOTH = pytest.mark.parametrize("mode", list(Mode), ids=lambda mode: mode.name)
+
+SLOW_S = 2.0
+
+
+@contextlib.contextmanager
+def black_hole(host: str, port: int) -> Iterator[None]:
+    """Listen and accept nothing: once its queue is full, what knocks gets no answer at all."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with contextlib.ExitStack() as open_sockets:
+        listener = open_sockets.enter_context(socket.socket(family))
+        listener.bind((host, port))
+        listener.listen(0)
+        for _ in range(3):
+            knocker = open_sockets.enter_context(socket.socket(family))
+            knocker.setblocking(False)
+            knocker.connect_ex((host, port))
+        time.sleep(0.05)
+        yield
+
+
+def answer(monkeypatch, name: str, *hosts: str) -> None:
+    """Have the resolver give these addresses, in this order."""
+    real = socket.getaddrinfo
+
+    def resolve(host, port, *rest, **more):
+        if host != name:
+            return real(host, port, *rest, **more)
+        return [entry for each in hosts for entry in real(each, port, *rest, **more)][: len(hosts)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+
+
+@pytest.fixture
+def named(authority):
+    return server_context(authority.issue_cert("relay.test"))
+
+
+@BOTH
+def test_a_black_hole_does_not_keep_the_next_address_waiting(mode, named, ca_file, monkeypatch):
+    """RFC 8305 §5: a quarter of a second, and the next one is tried beside it."""
+    answer(monkeypatch, "relay.test", "127.0.0.2", "127.0.0.1")
+    with HostileRelay(mode, named) as relay, black_hole("127.0.0.2", relay.port):
+        began = time.monotonic()
+        tried = attempt(relay, ca_file=ca_file, host="relay.test")
+        took_s = time.monotonic() - began
+    assert tried.code is None
+    assert tried.receipt.peer == "127.0.0.1"
+    assert 0.2 < took_s < SLOW_S
+
+
+@BOTH
+def test_a_black_hole_over_ipv6_does_not_keep_ipv4_waiting(mode, named, ca_file, monkeypatch):
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    answer(monkeypatch, "relay.test", "::1", "127.0.0.1")
+    with HostileRelay(mode, named) as relay, black_hole("::1", relay.port):
+        began = time.monotonic()
+        tried = attempt(relay, ca_file=ca_file, host="relay.test")
+        took_s = time.monotonic() - began
+    assert tried.code is None
+    assert tried.receipt.peer == "127.0.0.1"
+    assert took_s < SLOW_S
+
+
+def test_an_address_where_nobody_listens_costs_nothing(named, ca_file, monkeypatch):
+    answer(monkeypatch, "relay.test", "127.0.0.3", "127.0.0.2", "127.0.0.1")
+    with HostileRelay(Mode.IMPLICIT, named) as relay:
+        began = time.monotonic()
+        assert attempt(relay, ca_file=ca_file, host="relay.test").code is None
+        assert time.monotonic() - began < SLOW_S
+    assert relay.connections == 1
+
+
+def test_nothing_but_black_holes_comes_to_an_end(ca_file, monkeypatch):
+    answer(monkeypatch, "relay.test", "127.0.0.2", "127.0.0.3")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+    with black_hole("127.0.0.2", port), black_hole("127.0.0.3", port):
+        began = time.monotonic()
+        tried = attempt(port, ca_file=ca_file, host="relay.test", timeouts=Timeouts(connect_s=0.7))
+    assert (tried.code, tried.reads) == ("RELAY-TIMEOUT", 0)
+    assert time.monotonic() - began < SLOW_S
+
+
+def test_a_resolver_that_does_not_answer_is_not_waited_for(ca_file, monkeypatch):
+    def silent(*_, **__):
+        time.sleep(SLOW_S)
+        raise socket.gaierror(socket.EAI_AGAIN, "no answer")
+
+    monkeypatch.setattr(socket, "getaddrinfo", silent)
+    began = time.monotonic()
+    tried = attempt(465, ca_file=ca_file, host="relay.test", timeouts=Timeouts(connect_s=0.4))
+    assert (tried.code, tried.reads) == ("RELAY-TIMEOUT", 0)
+    assert time.monotonic() - began < SLOW_S / 2
