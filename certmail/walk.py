@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from certmail.bundle.check import CheckedBundle, Verdict, check
 from certmail.bundle.findings import Finding, Severity
+from certmail.bundle.further import NOTHING, Further
 from certmail.errors import BundleError, SealError
 from certmail.key import armor
-from certmail.key.pin import PinnedKey, require_usable
+from certmail.key.renew.acceptance import Acceptance, require_usable_or_accepted
 from certmail.message.letter import Letter, Request, Sender, compose
 from certmail.message.seal import Copy, Engine, SealedMessage, Signer, parse_sealed, seal
 from certmail.values import Fingerprint
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    from certmail.key.pin import PinnedKey
     from certmail.message.record import SealRecord
 
 Outcome_co = TypeVar("Outcome_co", covariant=True)
@@ -61,6 +63,7 @@ class Order:
     domains: tuple[str, ...] = ()
     request: Request = field(default_factory=Request)
     copy: Copy = Copy.NONE
+    further: Further = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,19 +81,24 @@ def check_bundle(order: Order) -> tuple[CheckedBundle, tuple[Finding, ...]]:
     Raises:
         BundleRefused: with every finding, under the code of the first error.
     """
-    verdict = check(order.pem, at=order.at, domains=order.domains)
+    verdict = check(order.pem, at=order.at, domains=order.domains, further=order.further)
     if verdict.checked is None:
         raise BundleRefused(verdict)
     return verdict.checked, verdict.findings
 
 
 def seal_bundle(
-    order: Order, *, pinned: PinnedKey, signer: Callable[[], Signer], engine: Engine
+    order: Order,
+    *,
+    pinned: PinnedKey,
+    signer: Callable[[], Signer],
+    engine: Engine,
+    accepted: Acceptance | None = None,
 ) -> Sealing:
     """Walk from bytes to a sealed message: a whole preview, and all of a send but the last step.
 
     ``signer`` is asked only after the bundle has passed, so that a bad bundle costs no look into
-    the user's GnuPG home.
+    the user's GnuPG home. An ``accepted`` expiry is told to the recipient in the letter.
     """
     checked, findings = check_bundle(order)
     signs = signer()
@@ -105,6 +113,7 @@ def seal_bundle(
         recipient=pinned.recipient,
         request=order.request,
         at=order.at,
+        remarks=accepted.remarks() if accepted is not None else (),
     )
     sealed = seal(letter, pinned=pinned, signer=signs, engine=engine, copy=order.copy)
     return Sealing(sealed=sealed, letter=letter, findings=findings)
@@ -128,11 +137,18 @@ def reopen(data: bytes, *, record: SealRecord, pinned: PinnedKey, at: datetime) 
     return parse_sealed(data, pinned=pinned, signature=record.signature(), copy_for=copy_for)
 
 
-def deliver(sealed: SealedMessage, *, transport: Transport[Outcome]) -> Outcome:
+def deliver(
+    sealed: SealedMessage,
+    *,
+    transport: Transport[Outcome],
+    accepted: Acceptance | None = None,
+) -> Outcome:
     """Hand the message to the transport, if its key can be encrypted to on the day it is sent.
 
+    ``accepted`` is the operator's word, given in this run, for the expiry of this very key.
+
     Raises:
-        KeyRefused: as `require_usable`.
+        KeyRefused: as `require_usable_or_accepted`.
     """
-    require_usable(sealed.pinned)
+    require_usable_or_accepted(sealed.pinned, accepted)
     return transport(sealed)

@@ -39,7 +39,7 @@ class Person:
 @pytest.fixture(scope="session")
 def at() -> datetime:
     """One instant for the session, a little ahead so that fresh keys are not of the future."""
-    return datetime.now(UTC) + timedelta(minutes=2)
+    return datetime.now(UTC) + timedelta(minutes=45)
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from certmail.bundle import rules
 
 if TYPE_CHECKING:
-    from datetime import timedelta
+    from datetime import datetime, timedelta
 
     from certmail.bundle.facts import CertificateFacts
 
@@ -32,6 +32,17 @@ class Replaced:
 
     where: str
     facts: CertificateFacts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """A certificate that was handed to the provider before, as the log has it."""
+
+    at: str
+    names: tuple[str, ...]
+    ends: datetime
+    serial: str
+    sha256: str
 
 
 class Kind(Enum):
@@ -77,6 +88,7 @@ class Further:
     moduli: tuple[int, ...] = field(default=(), repr=False)
     blocklist: bytes = field(default=b"", repr=False)
     replaces: Replaced | None = None
+    sent: tuple[Sent, ...] = ()
     anchors: Anchors | None = None
     answers: tuple[Answer, ...] | None = None
 

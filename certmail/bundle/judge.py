@@ -76,6 +76,7 @@ def judge(
         )
         findings += makers.examine(path)
         findings += surroundings.replaced(found.leaf.facts, further)
+        findings += surroundings.sent(found.leaf.facts, further)
     findings += found.findings
     findings += revocation.judge(found.path, further, at=at)
     trusted = trust.Trusted("", ())

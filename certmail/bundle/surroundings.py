@@ -35,6 +35,38 @@ def mode(keys: tuple[Block, ...], further: Further) -> tuple[Finding, ...]:
     )
 
 
+def sent(leaf: CertificateFacts, further: Further) -> tuple[Finding, ...]:
+    """Compare the leaf with what the log says was sent for the same names."""
+    same = [one for one in further.sent if one.sha256.upper() == leaf.sha256]
+    if same:
+        return (
+            warning(
+                "SENT-SAME",
+                leaf.lines,
+                f"this very certificate was accepted on {same[-1].at[:10]}",
+                why="sending it again changes nothing, and the provider's work costs money",
+                next="certmail log, and send it again only if it was not installed",
+            ),
+        )
+    names = set(leaf.names)
+    later = [one for one in further.sent if one.ends > leaf.not_after and names & set(one.names)]
+    if not later:
+        return ()
+    longest = max(later, key=lambda one: one.ends)
+    return (
+        warning(
+            "SENT-LATER",
+            leaf.lines,
+            f"it ends on {leaf.not_after:%Y-%m-%d}, before the one sent on {longest.at[:10]} for"
+            f" {min(names & set(longest.names))}, which ends on"
+            f" {longest.ends:%Y-%m-%d}",
+            why=rules.LONGEST_LIVED.says,
+            next=f"ask in the mail that the certificate with serial {longest.serial} be removed"
+            " when this one is in place",
+        ),
+    )
+
+
 def replaced(leaf: CertificateFacts, further: Further) -> tuple[Finding, ...]:
     """Compare the leaf with the certificate that it is to replace."""
     if further.replaces is None:

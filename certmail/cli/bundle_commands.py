@@ -1,145 +1,245 @@
-"""``certmail check``: tell whether the provider would take this bundle."""
+"""``certmail check``: tell whether the provider would take these bundles."""
 
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from certmail.cli import options
+from certmail.cli import inputs, options
+from certmail.cli.check_json import (
+    certificate_as_json,
+    finding_as_json,
+    key_as_json,
+    moment_of,
+)
+from certmail.errors import CertmailError
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from certmail.bundle.check import Verdict
-    from certmail.bundle.facts import CertificateFacts, KeyFacts
-    from certmail.bundle.findings import Finding
+    from certmail.bundle.further import Anchors, Further, Replaced
+
+__all__ = ("BUNDLE_REFUSED", "check", "finding_as_json")
 
 BUNDLE_REFUSED: Final = 10
 
-SHOWN_NAMES: Final = 8
+WARN_DAYS: Final = 14
+
+_MAX_WARN_DAYS: Final = 3650
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What the options say, once for all files."""
+
+    at: datetime
+    domains: tuple[str, ...]
+    warn_before: timedelta
+    strict: bool
+    replaces: Replaced | None
+    anchors: Anchors | None
+    revocation: bool
+    blocklist: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """One file's verdict, or the reason why it could not be read."""
+
+    name: str
+    status: int
+    verdict: Verdict | None = None
+    error: CertmailError | None = None
+    pem: bytes = field(default=b"", repr=False)
 
 
 @click.command()
-@click.argument("bundle")
+@click.argument("bundles", nargs=-1, metavar="[BUNDLE]...")
+@inputs.with_inputs
 @options.domain_option
+@click.option(
+    "--at",
+    "moment",
+    metavar="TIME",
+    help="Judge for another time than now, like 2026-12-24 or 2026-12-24T12:00+01:00.",
+)
+@click.option(
+    "--warn-days",
+    type=click.IntRange(0, _MAX_WARN_DAYS),
+    default=WARN_DAYS,
+    show_default=True,
+    metavar="N",
+    help="Warn when the certificate ends within so many days.",
+)
+@click.option("--strict", is_flag=True, help="End with 10 for warnings too.")
+@click.option(
+    "--replaces",
+    metavar="FILE|HOST",
+    help="Compare with the certificate that is to be replaced: a PEM file, or a server.",
+)
+@click.option(
+    "--trust",
+    metavar="STORE",
+    help="Verify the chain with the roots of 'system', 'certifi' or a PEM file, and no others.",
+)
+@click.option("--revocation", is_flag=True, help="Ask the CA whether a certificate was revoked.")
+@click.option(
+    "--blocklist",
+    metavar="FILE",
+    help="Look the key up in a list of openssl-blacklist, instead of an installed one.",
+)
 @options.json_option
-def check(bundle: str, domains: tuple[str, ...], as_json: bool) -> int:  # noqa: FBT001 - click's flag
-    """Check a PEM bundle: private key, certificate, intermediates, in this order.
+def check(bundles: tuple[str, ...], **given: Any) -> int:
+    """Check PEM bundles: private key, certificate, intermediates, in this order.
 
-    BUNDLE is a file, or - for standard input. Nothing is sent or written. Ends with 10 when the
-    bundle has errors.
+    BUNDLE is a file, or - for standard input. Nothing is sent or written. Ends with 10 when a
+    bundle has errors; of several files, the worst counts.
     """
-    from certmail.bundle.check import check as run
-    from certmail.cli.files import read_bundle
+    asked = _asked(given)
+    typed = _inputs(bundles, given)
+    found = [_read(one, asked) for one in typed]
+    if len(found) == 1 and found[0].error is not None:
+        raise found[0].error
+    moduli = _moduli(found) if len(found) > 1 else ()
+    checked = [_judge(one, where, asked, moduli) for one, where in zip(found, typed, strict=True)]
+    _show(checked, asked, as_json=given["as_json"])
+    return max(one.status for one in checked)
 
-    at = datetime.now(UTC)
-    verdict = run(read_bundle(bundle), at=at, domains=domains)
-    if as_json:
-        click.echo(json.dumps(_as_json(verdict, file=bundle, at=at), indent=2))
-    else:
-        _draw(verdict, file=bundle, at=at)
-    return 0 if verdict.checked is not None else BUNDLE_REFUSED
 
+def _asked(given: dict[str, Any]) -> _Asked:
+    """Read what is outside the bundle: the clock, the store, the certificate to be replaced."""
+    anchors = None
+    if given["trust"] is not None:
+        from certmail import stores
 
-def _draw(verdict: Verdict, *, file: str, at: datetime) -> None:
-    from certmail.bundle.findings import Severity
-    from certmail.cli.draw import draw_findings
+        anchors = stores.anchors(given["trust"])
+    replaces = None
+    if given["replaces"] is not None:
+        from certmail.cli.inspect_command import replaced
 
-    if verdict.facts is not None:
-        click.echo(_summary(verdict, at=at))
-    click.echo(draw_findings(verdict.findings), nl=False)
-    counts = {
-        severity: sum(finding.severity is severity for finding in verdict.findings)
-        for severity in Severity
-    }
-    many = ", ".join(
-        f"{number} {severity.value}{'s' if number > 1 else ''}"
-        for severity, number in counts.items()
-        if number
+        replaces = replaced(given["replaces"])
+    return _Asked(
+        at=moment_of(given["moment"]),
+        domains=given["domains"],
+        warn_before=timedelta(days=given["warn_days"]),
+        strict=given["strict"],
+        replaces=replaces,
+        anchors=anchors,
+        revocation=given["revocation"],
+        blocklist=given["blocklist"],
     )
-    if verdict.checked is None:
-        click.echo(f"{file}: refused ({many})")
-    else:
-        click.echo(f"{file}: good to send" + (f" ({many})" if many else ""))
 
 
-def _summary(verdict: Verdict, *, at: datetime) -> str:
-    facts = verdict.facts
-    if facts is None:
-        return ""
-    lines = []
-    if facts.key is not None:
-        key = facts.key
-        lines.append(f"  {_place(key.lines)}  private key   {key.algorithm} {key.bits}")
-    for certificate in facts.certificates:
-        role = "intermediate" if certificate.is_ca else "certificate"
-        days = (certificate.not_after - at).days
-        ends = f"{days} days left" if days >= 0 else f"ended {-days} days ago"
-        lines.append(
-            f"  {_place(certificate.lines)}  {role:<12}  {certificate.subject or '(no subject)'},"
-            f" until {certificate.not_after:%Y-%m-%d} ({ends})"
-        )
-        if certificate.names:
-            more = len(certificate.names) - SHOWN_NAMES
-            rest = f" and {more} more" if more > 0 else ""
-            lines.append(f"{'':<31}{', '.join(certificate.names[:SHOWN_NAMES])}{rest}")
-    return "\n".join(lines) + "\n" if lines else ""
+def _inputs(bundles: tuple[str, ...], given: dict[str, Any]) -> list[inputs.Inputs]:
+    """Sort out what was typed: several files, or one bundle in any form."""
+    if bundles.count("-") > 1:
+        raise click.UsageError("standard input can be read once only")
+    return [inputs.Inputs.of(one, given) for one in bundles or (None,)]
 
 
-def _place(lines: tuple[int, int]) -> str:
-    return f"{f'lines {lines[0]}-{lines[1]}':<15}"
+def _read(typed: inputs.Inputs, asked: _Asked) -> _Checked:
+    try:
+        taken = inputs.take(typed, at=asked.at)
+    except CertmailError as error:
+        return _Checked(typed.name, error.exit_status, error=error)
+    return _Checked(taken.name, 0, pem=taken.pem)
 
 
-def _as_json(verdict: Verdict, *, file: str, at: datetime) -> dict[str, Any]:
-    facts = verdict.facts
+def _moduli(found: list[_Checked]) -> tuple[int, ...]:
+    """Collect the keys' public halves: two that share a prime give each other away."""
+    from certmail.bundle.check import modulus
+
+    return tuple({number for one in found if (number := modulus(one.pem))})
+
+
+def _judge(one: _Checked, typed: inputs.Inputs, asked: _Asked, moduli: tuple[int, ...]) -> _Checked:
+    if one.error is not None:
+        return one
+    from certmail.bundle.check import check as run
+    from certmail.bundle.findings import Severity
+
+    further = _further(one.pem, typed, asked, moduli)
+    verdict = run(one.pem, at=asked.at, domains=asked.domains, further=further)
+    warned = any(finding.severity is Severity.WARNING for finding in verdict.findings)
+    good = verdict.checked is not None and not (asked.strict and warned)
+    return _Checked(one.name, 0 if good else BUNDLE_REFUSED, verdict, pem=one.pem)
+
+
+def _further(pem: bytes, typed: inputs.Inputs, asked: _Asked, moduli: tuple[int, ...]) -> Further:
+    """Look at everything outside the file that this check is to know."""
+    from certmail.bundle.check import modulus
+    from certmail.bundle.further import Further
+    from certmail.cli.files import mode_of
+    from certmail.cli.sent_before import sent_before
+    from certmail.stores import blocklist
+
+    answers = None
+    if asked.revocation:
+        from certmail import lookups
+        from certmail.bundle.revocation import questions
+
+        answers = lookups.ask(questions(pem, at=asked.at))
+    return Further(
+        warn_before=asked.warn_before,
+        file_mode=mode_of(typed.key or typed.file),
+        moduli=moduli,
+        blocklist=blocklist(modulus(pem).bit_length(), asked.blocklist),
+        replaces=asked.replaces,
+        sent=sent_before(),
+        anchors=asked.anchors,
+        answers=answers,
+    )
+
+
+def _show(checked: list[_Checked], asked: _Asked, *, as_json: bool) -> None:
+    if as_json:
+        objects = [_as_json(one, at=asked.at) for one in checked]
+        whole = {
+            "schema": "certmail.checks/1",
+            "at": asked.at.isoformat(),
+            "good": not any(one.status for one in checked),
+            "bundles": objects,
+        }
+        click.echo(json.dumps(objects[0] if len(objects) == 1 else whole, indent=2))
+        return
+    from certmail.cli import check_screen
+    from certmail.cli.screens import console
+
+    screen = console()
+    for one in checked:
+        if len(checked) > 1:
+            screen.print(check_screen.heading(one.name))
+        if one.verdict is not None:
+            page = check_screen.draw_verdict(one.verdict, data=one.pem, at=asked.at)
+            screen.print(page, end="")
+            screen.print(check_screen.last_line(one.name, one.verdict, good=not one.status))
+        elif one.error is not None:
+            screen.print(check_screen.draw_unread(one.error), end="")
+    if len(checked) > 1:
+        rows = [(one.name, one.status, one.verdict) for one in checked]
+        screen.print(check_screen.draw_summary(rows, at=asked.at), end="")
+
+
+def _as_json(one: _Checked, *, at: datetime) -> dict[str, Any]:
+    facts = one.verdict.facts if one.verdict else None
+    findings = one.verdict.findings if one.verdict else ()
     return {
         "schema": "certmail.check/1",
-        "file": file,
+        "file": one.name,
         "at": at.isoformat(),
-        "good": verdict.checked is not None,
-        "findings": [finding_as_json(finding) for finding in verdict.findings],
-        "key": _key_as_json(facts.key) if facts and facts.key else None,
-        "certificates": [_certificate_as_json(c) for c in facts.certificates] if facts else [],
-    }
-
-
-def finding_as_json(finding: Finding) -> dict[str, Any]:
-    """Give a finding as JSON values."""
-    return {
-        "code": finding.code,
-        "severity": finding.severity.value,
-        "lines": list(finding.lines) if finding.lines else None,
-        "what": finding.what,
-        "why": finding.why,
-        "next": finding.next,
-    }
-
-
-def _key_as_json(key: KeyFacts) -> dict[str, Any]:
-    return {
-        "lines": list(key.lines),
-        "label": key.label,
-        "algorithm": key.algorithm,
-        "bits": key.bits,
-        "spki_sha256": key.spki_sha256,
-    }
-
-
-def _certificate_as_json(certificate: CertificateFacts) -> dict[str, Any]:
-    return {
-        "lines": list(certificate.lines),
-        "subject": certificate.subject,
-        "issuer": certificate.issuer,
-        "names": list(certificate.names),
-        "not_before": certificate.not_before.isoformat(),
-        "not_after": certificate.not_after.isoformat(),
-        "serial": certificate.serial,
-        "sha256": certificate.sha256,
-        "spki_sha256": certificate.spki_sha256,
-        "key_algorithm": certificate.key_algorithm,
-        "key_bits": certificate.key_bits,
-        "signature_algorithm": certificate.signature_algorithm,
-        "is_ca": certificate.is_ca,
-        "self_signed": certificate.self_signed,
+        "good": one.status == 0,
+        "exit_status": one.status,
+        "error": one.error.code if one.error else None,
+        "findings": [finding_as_json(finding) for finding in findings],
+        "key": key_as_json(facts.key) if facts and facts.key else None,
+        "certificates": (
+            [certificate_as_json(c, at=at) for c in facts.certificates] if facts else []
+        ),
+        "path": [certificate.sha256 for certificate in facts.path] if facts else [],
+        "anchor": facts.anchor if facts else "",
     }

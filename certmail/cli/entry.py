@@ -16,8 +16,20 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from certmail import __version__
-from certmail.cli import bundle_commands, key_commands, rehearse_command, send_commands
+from certmail.cli import (
+    bundle_command,
+    bundle_commands,
+    inspect_command,
+    key_commands,
+    key_group,
+    log_command,
+    outbox_command,
+    rehearse_command,
+    relay_command,
+    send_commands,
+)
 from certmail.cli.config_command import config
+from certmail.cli.doctor_command import doctor
 from certmail.cli.draw import draw_error
 from certmail.cli.explain_command import explain
 from certmail.cli.hardening import harden
@@ -26,6 +38,8 @@ from certmail.errors import CertmailError
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import FrameType
+
+    from certmail.cli.keys_at_hand import World
 
 INTERRUPTED: Final = 130
 """128 + SIGINT, as shells expect."""
@@ -43,7 +57,8 @@ _FOREIGN_LOGGERS: Final = ("gnupg", "asyncio", "aiosmtplib", "keyring")
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit status: 0 done, 1 a bug of certmail, 2 usage, 10 bundle, 11 key, 12 sealing,"
     " 13 relay (nothing accepted), 14 delivery unknown (do not resend blindly), 15 password,"
-    " 16 settings, 130 interrupted.",
+    " 16 settings, 17 state or log unusable, 18 refused for now, 19 not sent (both kept in the"
+    " outbox), 20 something is due, 130 interrupted.",
 )
 @click.version_option(__version__, "-V", "--version", message="certmail %(version)s")
 @click.option(
@@ -63,34 +78,50 @@ def certmail(context: click.Context, settings_file: str | None, debug: bool) -> 
     \b
       certmail rehearse                 the whole job, on a throw-away set-up
       certmail verify-key               is the bundled key the pinned one?
+      certmail key refresh              look for a newer copy of the key
       certmail check bundle.pem         would the provider take this bundle?
+      certmail bundle --lineage DIR     make a bundle from certbot's files, or repair one
       certmail preview bundle.pem       what would be sent, and who could read it?
       certmail send bundle.pem          sign, encrypt and send it
     """  # noqa: D301 - click reads the backspace as "leave these lines alone"
-    context.obj = {"settings_file": settings_file, "debug": debug}
+    context.obj = {**(context.obj or {}), "settings_file": settings_file, "debug": debug}
 
 
 for command in (
     key_commands.verify_key,
+    key_group.key,
     bundle_commands.check,
+    bundle_command.bundle,
+    inspect_command.inspect,
     send_commands.preview,
     send_commands.send,
+    outbox_command.outbox,
+    log_command.log,
+    log_command.due,
+    relay_command.relay,
     rehearse_command.rehearse,
     config,
+    doctor,
     explain,
 ):
     certmail.add_command(command)
 
 
-def run(arguments: Sequence[str]) -> int:
-    """Run one command line; give its exit status."""
+def run(arguments: Sequence[str], *, world: World | None = None) -> int:
+    """Run one command line; give its exit status.
+
+    ``world`` names other places to look for keys than the real ones: for a program that calls this
+    one. No flag, file or variable does.
+    """
     for name in _FOREIGN_LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)
     signal.signal(signal.SIGTERM, _terminate)
     harden()
     status: int
     try:
-        ended = certmail.main(args=list(arguments), prog_name="certmail", standalone_mode=False)
+        ended = certmail.main(
+            args=list(arguments), prog_name="certmail", standalone_mode=False, obj={"world": world}
+        )
         sys.stdout.flush()
         status = ended if isinstance(ended, int) else 0
     except CertmailError as error:

@@ -1,7 +1,8 @@
 """Files that commands read and write: bundles in, sealed messages in and out, records both ways.
 
 A bundle is read once, whole, into memory, so that what is checked is what is sealed. What is
-written is sealed already; plaintext is never written.
+written is sealed already, but for the one bundle that the user asks for: plaintext goes into that
+file and nowhere else.
 """
 
 from __future__ import annotations
@@ -54,6 +55,16 @@ def read_bundle(path: str) -> bytes:
     return data
 
 
+def mode_of(path: str | None) -> int | None:
+    """Give the permission bits of a file; None where the system or the file has none."""
+    if path is None or path == "-" or os.name != "posix":
+        return None
+    try:
+        return stat.S_IMODE(Path(path).stat().st_mode)
+    except (OSError, ValueError):
+        return None
+
+
 def read_sealed(path: str) -> bytes:
     """Read a sealed message that ``certmail preview --output`` wrote.
 
@@ -101,6 +112,85 @@ def write_sealed(path: str, wire: bytes) -> None:
             next="give a path in a folder that you can write to",
             file=printable(path, limit=400),
         ) from None
+
+
+def write_bundle(path: str, pem: bytes) -> None:
+    """Write a bundle to a new file, whole or not at all, for the user's eyes only.
+
+    Raises:
+        UsageError: ``BUNDLE-OUTPUT-EXISTS``, ``BUNDLE-OUTPUT-UNWRITABLE``.
+    """
+    try:
+        _write_new(Path(path), pem)
+    except FileExistsError:
+        raise UsageError(
+            "BUNDLE-OUTPUT-EXISTS",
+            f"{printable(path, limit=400)} exists already",
+            why="a file that may hold the only copy of a key is never overwritten",
+            next="give another name; or --in-place, to replace the file that was read",
+            file=printable(path, limit=400),
+        ) from None
+    except (OSError, ValueError) as error:
+        _refuse_output(path, error)
+
+
+def replace_bundle(path: str, pem: bytes, *, before: bytes, backup: str | None) -> None:
+    """Replace a bundle by its repaired form in one step, keeping its owner.
+
+    ``before`` is what was read; if the file holds anything else by now, nothing is written.
+
+    Raises:
+        UsageError: ``BUNDLE-CHANGED``, ``BUNDLE-IN-PLACE``, ``BUNDLE-OUTPUT-EXISTS``,
+            ``BUNDLE-OUTPUT-UNWRITABLE``.
+    """
+    target = Path(path)
+    if target.is_symlink():
+        raise UsageError(
+            "BUNDLE-IN-PLACE",
+            f"{printable(path, limit=400)} is a link",
+            why="the program that made the link expects its own file at the other end",
+            next="certmail bundle FILE --output NEW, and leave the original as it is",
+            file=printable(path, limit=400),
+        )
+    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    try:
+        owner = target.stat()
+        if _read_regular(path, limit=MAX_BUNDLE_OCTETS) != before:
+            raise UsageError(
+                "BUNDLE-CHANGED",
+                f"{printable(path, limit=400)} was changed while it was being repaired",
+                why="somebody else writes to it, and their work would be lost",
+                next="run the command again when nobody else writes to it",
+                file=printable(path, limit=400),
+            )
+        if backup is not None:
+            write_bundle(backup, before)
+        _write_new(partial, pem)
+        _give_to(partial, owner)
+        partial.replace(target)
+    except (OSError, ValueError) as error:
+        _refuse_output(path, error)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _give_to(path: Path, owner: os.stat_result) -> None:
+    """Keep the owner and group, where the system has them and we may."""
+    if hasattr(os, "chown"):
+        mine = path.stat()
+        if (mine.st_uid, mine.st_gid) != (owner.st_uid, owner.st_gid):
+            os.chown(path, owner.st_uid, owner.st_gid)
+
+
+def _refuse_output(path: str, fault: Exception) -> NoReturn:
+    reason = getattr(fault, "strerror", None) or "it is not a path"
+    raise UsageError(
+        "BUNDLE-OUTPUT-UNWRITABLE",
+        f"{printable(path, limit=400)} cannot be written: {printable(reason)}",
+        why="the bundle was to be kept there; nothing was changed",
+        next="give a path in a folder that you can write to",
+        file=printable(path, limit=400),
+    ) from None
 
 
 def record_path(sha256: str) -> Path:

@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 
 @click.command("verify-key", short_help="Tell whether a key is the pinned one, and usable.")
 @click.argument("file", required=False, metavar="[FILE]")
+@click.option(
+    "--fingerprint",
+    metavar="TEXT",
+    help="Compare the fingerprint you have in a letter, a chat or on a page.",
+)
 @options.json_option
 @options.with_settings(*options.KEY, *options.GNUPG)
 @click.pass_obj
@@ -27,6 +32,7 @@ def verify_key(
     common: dict[str, Any],
     /,
     file: str | None,
+    fingerprint: str | None,
     as_json: bool,  # noqa: FBT001 - click's flag
     **parameters: Any,
 ) -> int:
@@ -34,7 +40,7 @@ def verify_key(
 
     Two witnesses must agree: the fingerprint and signatures read from the packets, and GnuPG in an
     empty home. Nothing is imported anywhere, and nothing is sent. Ends with 11 when the key is
-    refused or cannot be encrypted to today.
+    refused or cannot be encrypted to today. With --fingerprint it compares the text alone.
     """
     from pathlib import Path
 
@@ -43,6 +49,10 @@ def verify_key(
     from certmail.recipient import CLEVER_CLOUD
     from certmail.settings.keys import KEY_FILE
 
+    if fingerprint is not None:
+        if file is not None:
+            raise click.UsageError("give either FILE or --fingerprint TEXT")
+        return _compare(fingerprint, as_json=as_json)
     bench = workbench(common, options.flags_of(parameters, *options.KEY, *options.GNUPG))
     data, source = read_key(Path(file) if file is not None else bench.settings.get(KEY_FILE))
     report = examine_key(
@@ -66,6 +76,28 @@ def verify_key(
 
             click.echo(draw_error(report.unusable), nl=False, err=True)
         return report.unusable.exit_status
+    return 0
+
+
+def _compare(text: str, *, as_json: bool) -> int:
+    """Compare what the operator was given with the pin; a near miss is refused in its own words."""
+    from certmail.key.renew.compare import compare
+    from certmail.recipient import CLEVER_CLOUD
+
+    spelling = compare(text, CLEVER_CLOUD)
+    if as_json:
+        value = {
+            "schema": "certmail.key-fingerprint/1",
+            "matches_pin": True,
+            "fingerprint": spelling.text,
+            "remarks": list(spelling.remarks),
+        }
+        click.echo(json.dumps(value, indent=2))
+        return 0
+    click.echo(f"This is the fingerprint of {CLEVER_CLOUD.name}'s key, all 40 digits of it:")
+    click.echo(f"  {CLEVER_CLOUD.pin.grouped()}")
+    for remark in spelling.remarks:
+        click.echo(f"  ({remark})")
     return 0
 
 

@@ -11,6 +11,9 @@ from certmail.settings.keys import (
     GNUPG_PROGRAM,
     GNUPG_SIGN_TIMEOUT_S,
     KEY_FILE,
+    KEY_MAX_AGE_DAYS,
+    KEY_REFRESH,
+    KEY_WARN_DAYS,
     RELAY_CA_FILE,
     RELAY_HOST,
     RELAY_MODE,
@@ -52,6 +55,8 @@ RELAY: Final[tuple[Key[object], ...]] = (
 )
 GNUPG: Final[tuple[Key[object], ...]] = (GNUPG_PROGRAM, GNUPG_SIGN_TIMEOUT_S)
 KEY: Final[tuple[Key[object], ...]] = (KEY_FILE,)
+KEY_WARNING: Final[tuple[Key[object], ...]] = (KEY_WARN_DAYS,)
+KEY_AGE: Final[tuple[Key[object], ...]] = (KEY_REFRESH, KEY_MAX_AGE_DAYS)
 
 _SHORTER: Final = {
     SENDER_ADDRESS.name: "--from",

@@ -6,23 +6,36 @@ import hashlib
 import json
 import sys
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from certmail.cli import options
+from certmail.cli import accept_option, delivery_options, inputs, options
 
 if TYPE_CHECKING:
+    from certmail.cli.key_for_send import KeyForSend
     from certmail.cli.wiring import Workbench
-    from certmail.delivery.outcome import Receipt, Stage
     from certmail.errors import KeyRefused
-    from certmail.key.pin import PinnedKey
+    from certmail.message.letter import Request
     from certmail.message.record import SealRecord
-    from certmail.message.seal import SealedMessage
+    from certmail.message.seal import Copy, SealedMessage
     from certmail.walk import Order, Sealing
 
-_SEALING: Final = (*options.SENDER, *options.REQUEST, *options.KEY, *options.GNUPG)
+_SEALING: Final = (
+    *options.SENDER,
+    *options.REQUEST,
+    *options.KEY,
+    *options.KEY_WARNING,
+    *options.GNUPG,
+)
+
+_NOT_WITH_SEALED: Final = (
+    *("dry_run", "output", "domains", "note", "repair", "accept_expired_key"),
+    *("key", "cert", "chains", "lineage", "passphrase_command", "chain_from", "aia"),
+)
+
+_NOT_WITH_MANY: Final = tuple(name for name in _NOT_WITH_SEALED if name != "note")
 
 _note_option = click.option(
     "--note", metavar="TEXT", help="A sentence for the support engineer who reads the message."
@@ -32,143 +45,194 @@ _output_option = click.option(
     metavar="FILE.eml",
     help="Keep the sealed message in a new file, to be sent later with send --sealed.",
 )
+_repair_option = click.option(
+    "--repair", is_flag=True, help="Repair the bundle first; shows the changes, and asks."
+)
 
 
 @click.command(short_help="Show what would be sent, and who could read it.")
-@click.argument("bundle")
+@click.argument("bundle", required=False)
+@inputs.with_inputs
+@inputs.with_issuers
+@_repair_option
+@click.option("--yes", is_flag=True, help="With --repair: do not ask.")
 @options.domain_option
 @_note_option
 @_output_option
 @options.json_option
 @options.with_settings(*_SEALING)
 @click.pass_obj
-def preview(common: dict[str, Any], /, bundle: str, **parameters: Any) -> int:
+def preview(common: dict[str, Any], /, bundle: str | None, **parameters: Any) -> int:
     """Show what would be sent and who could read it, without a transport.
 
-    BUNDLE is a file, or - for standard input. The message is signed and encrypted for real; it is
-    shown as an eavesdropper and as the recipient would see it, with the private key left out.
+    BUNDLE is a file, PEM or PKCS#12, or - for standard input; or name its parts. The message is
+    signed and encrypted for real; it is shown as an eavesdropper and as the recipient would see
+    it, with the private key left out.
     """
-    return _preview(common, bundle, parameters)
+    return _preview(common, inputs.Inputs.of(bundle, parameters), parameters)
 
 
-@click.command(short_help="Check, sign, encrypt and send a bundle.")
-@click.argument("bundle", required=False)
+@click.command(cls=accept_option.Send, short_help="Check, sign, encrypt and send a bundle.")
+@click.argument("bundles", nargs=-1, metavar="[BUNDLE]...")
 @click.option("--sealed", metavar="FILE.eml", help="Send the message that preview --output kept.")
 @click.option("--dry-run", is_flag=True, help="Do what preview does, and nothing more.")
 @click.option("--yes", is_flag=True, help="Do not ask; for scripts.")
+@click.option("--offline", is_flag=True, help="Look for no newer copy of the key.")
+@click.option(
+    "--require-fresh", is_flag=True, help="Refuse where no source has confirmed the key lately."
+)
+@accept_option.accept_option
+@inputs.with_inputs
+@inputs.with_issuers
+@_repair_option
 @options.domain_option
 @_note_option
 @_output_option
+@delivery_options.with_delivery
 @options.json_option
-@options.with_settings(*_SEALING, *options.RELAY)
+@options.with_settings(*_SEALING, *options.KEY_AGE, *options.RELAY)
 @click.pass_obj
-def send(common: dict[str, Any], /, bundle: str | None, **parameters: Any) -> int:
+def send(common: dict[str, Any], /, bundles: tuple[str, ...], **parameters: Any) -> int:
     """Check, sign, encrypt and send BUNDLE to Clever Cloud's mailbox for certificates.
 
-    BUNDLE is a file, or - for standard input. Before anything leaves, the key, the bundle and the
-    sealed message are each proved; then the relay must show TLS with a certificate that verifies.
+    BUNDLE is a file, PEM or PKCS#12, or - for standard input; or name its parts. Before anything
+    leaves, the key, the bundle and the sealed message are each proved; then the relay must show TLS
+    with a certificate that verifies. Several bundles, or a folder of *.pem, are all checked before
+    the first is sent; the same command goes on where an earlier one was cut short.
     The provider prefers its upload form and charges for certificates sent by mail:
 
     \b
       https://api.clever-cloud.com/v2/certificates/new
     """  # noqa: D301 - click reads the backspace as "leave these lines alone"
     sealed, dry_run = parameters["sealed"], parameters["dry_run"]
-    if (bundle is None) == (sealed is None):
-        raise click.UsageError("give either BUNDLE or --sealed FILE.eml")
-    if sealed is not None:
-        if dry_run or parameters["output"] or parameters["domains"] or parameters["note"]:
-            raise click.UsageError(
-                "--sealed sends a finished message: only relay options go with it"
-            )
-        return _send_sealed(common, sealed, parameters)
-    if bundle is None:  # told apart above; said again for the type checker
-        raise click.UsageError("give BUNDLE")
-    if dry_run:
-        return _preview(common, bundle, parameters)
-    return _send(common, bundle, parameters)
+    if _is_batch(bundles):
+        if sealed is not None or any(parameters[name] for name in _NOT_WITH_MANY):
+            raise click.UsageError("several bundles go with delivery options only, and with --note")
+        return _send_many(common, bundles, parameters)
+    bundle = bundles[0] if bundles else None
+    if sealed is None:
+        typed = inputs.Inputs.of(bundle, parameters, otherwise="--sealed FILE.eml")
+        return (_preview if dry_run else _send)(common, typed, parameters)
+    if bundle is not None or any(parameters[name] for name in _NOT_WITH_SEALED):
+        raise click.UsageError("--sealed sends a finished message: only relay options go with it")
+    return _send_sealed(common, sealed, parameters)
 
 
-def _preview(common: dict[str, Any], bundle: str, parameters: dict[str, Any]) -> int:
+def _preview(common: dict[str, Any], typed: inputs.Inputs, parameters: dict[str, Any]) -> int:
+    from certmail.cli.key_for_send import key_at_hand
     from certmail.cli.wiring import workbench
     from certmail.errors import KeyRefused
     from certmail.key.pin import require_usable
 
     bench = workbench(common, options.flags_of(parameters, *_SEALING))
-    pinned = bench.key()
+    if parameters["repair"]:
+        _Asking.decide(parameters)
+    key = key_at_hand(bench)
     refusal: KeyRefused | None = None
     try:
-        require_usable(pinned)
+        require_usable(key.pinned)
     except KeyRefused as error:
         # A preview goes on: what the message would look like is worth seeing today.
         refusal = error
-    sealing = _seal(bench, bundle, parameters, pinned=pinned)
+    sealing, given = _seal(bench, typed, parameters, key=key)
     kept = _keep(sealing, parameters["output"])
     if parameters["as_json"]:
-        _echo_json(_sealing_as_json(sealing, refusal=refusal, kept=kept))
+        shown = _sealing_as_json(sealing, given, refusal=refusal, kept=kept)
+        _echo_json({**shown, **key.as_json()})
     else:
-        _draw_preview(sealing, refusal=refusal, kept=kept)
+        _show_changes(given, parameters)
+        _draw_preview(sealing, refusal=refusal, kept=kept, key=key)
     return 0
 
 
-def _send(common: dict[str, Any], bundle: str, parameters: dict[str, Any]) -> int:
+def _send(common: dict[str, Any], typed: inputs.Inputs, parameters: dict[str, Any]) -> int:
+    from certmail.cli.deliver import Manner, deliver_one, finish, require_state
+    from certmail.cli.key_for_send import key_for_send
     from certmail.cli.wiring import workbench
-    from certmail.key.pin import require_usable
+    from certmail.message.record import record
 
-    bench = workbench(common, options.flags_of(parameters, *_SEALING, *options.RELAY))
-    asking = _Asking.decide(parameters)
-    _require_relay(bench)
-    pinned = bench.key()
-    require_usable(pinned)
-    sealing = _seal(bench, bundle, parameters, pinned=pinned)
-    kept = _keep(sealing, parameters["output"])
-    if asking.asks:
-        _draw_preview(sealing, refusal=None, kept=kept)
-    receipt = _deliver(bench, sealing.sealed, asking=asking)
-    if parameters["as_json"]:
-        _echo_json(
-            {
-                **_sealing_as_json(sealing, refusal=None, kept=kept),
-                "schema": "certmail.send/1",
-                "receipt": _receipt_as_json(receipt),
-            }
-        )
-    else:
-        _draw_receipt(receipt)
-    return 0
-
-
-def _send_sealed(common: dict[str, Any], path: str, parameters: dict[str, Any]) -> int:
-    from certmail.cli.files import read_record_text, read_sealed
-    from certmail.cli.wiring import workbench
-    from certmail.key.pin import require_usable
-    from certmail.message.record import read_record
-    from certmail.walk import reopen
-
-    flags = options.flags_of(parameters, *_SEALING, *options.RELAY)
+    flags = options.flags_of(parameters, *_SEALING, *options.KEY_AGE, *options.RELAY)
     bench = workbench(common, flags)
     asking = _Asking.decide(parameters)
     _require_relay(bench)
+    require_state()
+    key = key_for_send(bench, parameters)
+    sealing, given = _seal(bench, typed, parameters, key=key)
+    kept = _keep(sealing, parameters["output"])
+    if not parameters["as_json"]:
+        _show_changes(given, parameters)
+    if asking.asks:
+        _draw_preview(sealing, refusal=None, kept=kept, key=key)
+    shown = {**_sealing_as_json(sealing, given, refusal=None, kept=kept), **key.as_json()}
+    manner = Manner.of(parameters, asks=asking.asks)
+    handed = deliver_one(
+        bench,
+        sealing.sealed,
+        record(sealing.sealed, sealing.letter),
+        key=key,
+        manner=manner,
+        label=given.name,
+    )
+    if not manner.as_json:
+        key.draw()
+    return finish(handed, manner, shown)
+
+
+def _is_batch(bundles: tuple[str, ...]) -> bool:
+    """Tell whether more than one bundle may be meant: several words, or a folder."""
+    return len(bundles) > 1 or any(bundle != "-" and Path(bundle).is_dir() for bundle in bundles)
+
+
+def _send_many(common: dict[str, Any], bundles: tuple[str, ...], parameters: dict[str, Any]) -> int:
+    from certmail.cli.batch_send import send_many
+    from certmail.cli.deliver import Manner, require_state
+    from certmail.cli.key_for_send import key_for_send
+    from certmail.cli.wiring import workbench
+
+    flags = options.flags_of(parameters, *_SEALING, *options.KEY_AGE, *options.RELAY)
+    bench = workbench(common, flags)
+    asking = _Asking.decide(parameters)
+    _require_relay(bench)
+    require_state()
+    key = key_for_send(bench, parameters)
+    status = send_many(
+        bench,
+        bundles,
+        key=key,
+        manner=Manner.of(parameters, asks=asking.asks),
+        request=_request(bench, parameters),
+        copy=_copy(bench),
+    )
+    if not parameters["as_json"]:
+        key.draw()
+    return status
+
+
+def _send_sealed(common: dict[str, Any], path: str, parameters: dict[str, Any]) -> int:
+    from certmail.cli.deliver import Manner, deliver_one, finish, record_of, require_state
+    from certmail.cli.files import read_sealed
+    from certmail.cli.key_for_send import key_for_send
+    from certmail.cli.wiring import workbench
+    from certmail.walk import reopen
+
+    flags = options.flags_of(parameters, *_SEALING, *options.KEY_AGE, *options.RELAY)
+    bench = workbench(common, flags)
+    asking = _Asking.decide(parameters)
+    _require_relay(bench)
+    require_state()
     data = read_sealed(path)
     sha256 = hashlib.sha256(data).hexdigest()
-    record = read_record(read_record_text(sha256), sha256=sha256)
-    pinned = bench.key()
-    require_usable(pinned)
-    sealed = reopen(data, record=record, pinned=pinned, at=bench.at)
+    record = record_of(sha256)
+    key = key_for_send(bench, parameters)
+    sealed = reopen(data, record=record, pinned=key.pinned, at=bench.at)
     if asking.asks:
         _draw_sealed(sealed, record, path=path)
-    receipt = _deliver(bench, sealed, asking=asking)
-    if parameters["as_json"]:
-        _echo_json(
-            {
-                "schema": "certmail.send/1",
-                "outside": _outside_as_json(sealed),
-                "sealed_file": path,
-                "receipt": _receipt_as_json(receipt),
-            }
-        )
-    else:
-        _draw_receipt(receipt)
-    return 0
+    shown = {"outside": _outside_as_json(sealed), "sealed_file": path, **key.as_json()}
+    manner = Manner.of(parameters, asks=asking.asks)
+    handed = deliver_one(bench, sealed, record, key=key, manner=manner, label=path)
+    if not manner.as_json:
+        key.draw()
+    return finish(handed, manner, shown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +252,7 @@ class _Asking:
             raise UsageError(
                 "CONFIRM-NOBODY",
                 "there is no terminal to ask for your consent on",
-                why="a private key is about to be sent; somebody must say yes",
+                why="a private key is about to be sent, or repaired; somebody must say yes",
                 next="certmail send BUNDLE --yes, when a script has the last word",
             )
         return _Asking(asks=True)
@@ -202,40 +266,95 @@ def _require_relay(bench: Workbench) -> None:
 
 
 def _seal(
-    bench: Workbench, bundle: str, parameters: dict[str, Any], *, pinned: PinnedKey
-) -> Sealing:
-    from certmail.cli.files import with_file
+    bench: Workbench, typed: inputs.Inputs, parameters: dict[str, Any], *, key: KeyForSend
+) -> tuple[Sealing, inputs.Given]:
+    from certmail.cli.files import mode_of, with_file
     from certmail.errors import BundleError
     from certmail.walk import seal_bundle
 
-    order = _order(bench, bundle, parameters)
+    given = _given(bench, typed, parameters)
+    order = _order(bench, given, parameters, mode=mode_of(typed.key or typed.file))
     try:
-        return seal_bundle(order, pinned=pinned, signer=bench.signer, engine=bench.engine())
+        sealing = seal_bundle(
+            order,
+            pinned=key.pinned,
+            signer=bench.signer,
+            engine=bench.engine(),
+            accepted=key.accepted,
+        )
     except BundleError as error:
         _draw_refused_findings(error, parameters)
-        raise with_file(error, bundle) from None
+        raise with_file(error, typed.name) from None
+    return sealing, given
 
 
-def _order(bench: Workbench, bundle: str, parameters: dict[str, Any]) -> Order:
-    from certmail.cli.files import read_bundle
-    from certmail.message.letter import Request
-    from certmail.message.seal import Copy
-    from certmail.settings import keys
+def _given(bench: Workbench, typed: inputs.Inputs, parameters: dict[str, Any]) -> inputs.Given:
+    """Read the bundle; where a repair was asked for, show it and ask before going on."""
+    from certmail.bundle.assemble.items import Unrepairable
+    from certmail.cli.files import with_file
+
+    try:
+        if not parameters["repair"]:
+            return inputs.take(typed, at=bench.at)
+        repaired = inputs.mend(typed, at=bench.at)
+    except Unrepairable as error:
+        _draw_refused_findings(error, parameters)
+        raise with_file(error, typed.name) from None
+    given = inputs.Given(repaired.pem, typed.name, repaired.changes)
+    if given.changes and not parameters["yes"]:
+        _draw_changes(given)
+        if not click.confirm("Go on with the repaired bundle?", default=False, err=True):
+            raise click.Abort
+    return given
+
+
+def _show_changes(given: inputs.Given, parameters: dict[str, Any]) -> None:
+    """Say what was changed or put together, unless it was shown when consent was asked."""
+    if given.changes and (parameters["yes"] or not parameters["repair"]):
+        _draw_changes(given)
+
+
+def _draw_changes(given: inputs.Given) -> None:
+    from certmail.cli.bundle_command import told_changes
+
+    click.echo(told_changes(given.changes, name=given.name), err=True)
+
+
+def _order(
+    bench: Workbench, given: inputs.Given, parameters: dict[str, Any], *, mode: int | None
+) -> Order:
+    from certmail.bundle.further import Further
+    from certmail.cli.sent_before import sent_before
     from certmail.walk import Order
 
-    settings = bench.settings
     return Order(
-        read_bundle(bundle),
+        given.pem,
         at=bench.at,
         domains=parameters["domains"],
-        request=Request(
-            organisation=settings.get(keys.REQUEST_ORGANISATION),
-            application=settings.get(keys.REQUEST_APPLICATION),
-            contact=settings.get(keys.REQUEST_CONTACT),
-            note=parameters["note"],
-        ),
-        copy=Copy.FOR_SENDER if settings.get(keys.SENDER_ENCRYPT_TO_SELF) else Copy.NONE,
+        request=_request(bench, parameters),
+        copy=_copy(bench),
+        further=Further(file_mode=mode, sent=sent_before()),
     )
+
+
+def _request(bench: Workbench, parameters: dict[str, Any]) -> Request:
+    from certmail.message.letter import Request
+    from certmail.settings import keys
+
+    settings = bench.settings
+    return Request(
+        organisation=settings.get(keys.REQUEST_ORGANISATION),
+        application=settings.get(keys.REQUEST_APPLICATION),
+        contact=settings.get(keys.REQUEST_CONTACT),
+        note=parameters["note"],
+    )
+
+
+def _copy(bench: Workbench) -> Copy:
+    from certmail.message.seal import Copy
+    from certmail.settings.keys import SENDER_ENCRYPT_TO_SELF
+
+    return Copy.FOR_SENDER if bench.settings.get(SENDER_ENCRYPT_TO_SELF) else Copy.NONE
 
 
 def _keep(sealing: Sealing, path: str | None) -> str | None:
@@ -250,39 +369,9 @@ def _keep(sealing: Sealing, path: str | None) -> str | None:
     return path
 
 
-def _deliver(bench: Workbench, sealed: SealedMessage, *, asking: _Asking) -> Receipt:
-    from certmail.delivery.smtp import deliver as submit
-    from certmail.walk import deliver
-
-    relay = bench.relay(sealed.sender)
-    if asking.asks:
-        click.echo(
-            f"This goes to {sealed.recipient.address} through {relay}, over verified TLS only.\n"
-            "Clever Cloud prefers its upload form and charges for certificates sent by mail:\n"
-            "  https://api.clever-cloud.com/v2/certificates/new",
-            err=True,
-        )
-        if not click.confirm("Send it now?", default=False, err=True):
-            raise click.Abort
-    secret = bench.secret(relay)
-    return deliver(
-        sealed,
-        transport=lambda proved: submit(
-            proved,
-            relay=relay,
-            secret=secret,
-            now=lambda: datetime.now(UTC),
-            timeouts=bench.timeouts(),
-            progress=_progress if asking.asks else None,
-        ),
-    )
-
-
-def _progress(stage: Stage) -> None:
-    click.echo(f"  … {stage.value}", err=True)
-
-
-def _draw_preview(sealing: Sealing, *, refusal: KeyRefused | None, kept: str | None) -> None:
+def _draw_preview(
+    sealing: Sealing, *, refusal: KeyRefused | None, kept: str | None, key: KeyForSend
+) -> None:
     from certmail.cli import screens
     from certmail.cli.draw import draw_findings
     from certmail.message.preview import inside, outside
@@ -291,7 +380,7 @@ def _draw_preview(sealing: Sealing, *, refusal: KeyRefused | None, kept: str | N
     screen = screens.console()
     screen.print(screens.draw_outside(outside(sealed)))
     screen.print(screens.draw_inside(inside(sealing.letter)))
-    verdict = "can be encrypted to today" if refusal is None else f"REFUSED: {refusal.what}"
+    verdict = key.verdict if refusal is None else f"REFUSED: {refusal.what}"
     screen.print(screens.draw_key(sealed.pinned, verdict=verdict))
     if sealing.findings:
         click.echo(draw_findings(sealing.findings), nl=False)
@@ -301,6 +390,7 @@ def _draw_preview(sealing: Sealing, *, refusal: KeyRefused | None, kept: str | N
     )
     if kept is not None:
         screen.print(f"kept in {kept}; send precisely these bytes: certmail send --sealed {kept}")
+    key.draw()
     if refusal is not None:
         _warn_would_refuse(refusal)
 
@@ -336,19 +426,15 @@ def _draw_sealed(sealed: SealedMessage, record: SealRecord, *, path: str) -> Non
     )
 
 
-def _draw_receipt(receipt: Receipt) -> None:
-    from certmail.cli import screens
-
-    screens.console().print(screens.draw_receipt(receipt))
-
-
 def _draw_refused_findings(error: Exception, parameters: dict[str, Any]) -> None:
     """Show every finding, not only the first; JSON carries the first in the error itself."""
-    from certmail.cli.draw import draw_findings
-    from certmail.walk import BundleRefused
+    from certmail.bundle.findings import Severity
+    from certmail.cli.bundle_command import draw_refused
 
-    if isinstance(error, BundleRefused) and len(error.findings) > 1 and not parameters["as_json"]:
-        click.echo(draw_findings(error.findings), nl=False, err=True)
+    draw_refused(error, as_json=parameters["as_json"])
+    errors = [f for f in getattr(error, "findings", ()) if f.severity is Severity.ERROR]
+    if errors and all(f.repair for f in errors) and not parameters["as_json"]:
+        click.echo("all of this can be repaired: add --repair to see how\n", err=True)
 
 
 def _echo_json(value: dict[str, Any]) -> None:
@@ -356,8 +442,9 @@ def _echo_json(value: dict[str, Any]) -> None:
 
 
 def _sealing_as_json(
-    sealing: Sealing, *, refusal: KeyRefused | None, kept: str | None
+    sealing: Sealing, given: inputs.Given, *, refusal: KeyRefused | None, kept: str | None
 ) -> dict[str, Any]:
+    from certmail.cli.bundle_command import change_as_json
     from certmail.cli.bundle_commands import finding_as_json
     from certmail.message.preview import inside
 
@@ -397,6 +484,7 @@ def _sealing_as_json(
             "created": sealed.signature.created.isoformat(),
         },
         "findings": [finding_as_json(finding) for finding in sealing.findings],
+        "changes": [change_as_json(change) for change in given.changes],
         "sealed_file": kept,
     }
 
@@ -414,21 +502,4 @@ def _outside_as_json(sealed: SealedMessage) -> dict[str, Any]:
             {"key_id": r.key_id, "fingerprint": r.fingerprint.text, "who": r.who}
             for r in view.readers
         ],
-    }
-
-
-def _receipt_as_json(receipt: Receipt) -> dict[str, Any]:
-    return {
-        "accepted_at": receipt.accepted_at.isoformat(),
-        "relay": receipt.relay,
-        "peer": receipt.peer,
-        "tls_version": receipt.tls.version,
-        "cipher": receipt.tls.cipher,
-        "certificate_sha256": receipt.tls.leaf_sha256,
-        "spki_sha256": receipt.tls.spki_sha256,
-        "auth_mechanism": receipt.mechanism,
-        "reply": receipt.reply,
-        "message_id": receipt.message_id,
-        "message_sha256": receipt.sha256,
-        "octets": receipt.size,
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from certmail.recipient import CLEVER_CLOUD
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from certmail.cli.keys_at_hand import KeysAtHand, World
     from certmail.delivery.relay import Relay, Timeouts
     from certmail.gnupg.engine import GnuPG
     from certmail.gnupg.runner import Gpg
@@ -30,6 +31,7 @@ class Workbench:
     settings: Settings
     gpg: Gpg
     at: datetime
+    world: World = field(default_factory=lambda: _world(None))
 
     @property
     def env(self) -> Mapping[str, str]:
@@ -37,13 +39,27 @@ class Workbench:
         return os.environ
 
     def key(self) -> PinnedKey:
-        """Identify the recipient's key: the copy named by the settings, or the bundled one."""
-        from certmail.gnupg.identify import identify_key
+        """Identify the recipient's key by the best copy that is here; nobody is asked."""
+        return self.identify(self.keys_at_hand())
+
+    def keys_at_hand(self) -> KeysAtHand:
+        """Unite the copies that are here: the one the settings name, the bundled, the stored."""
+        from certmail.cli.keys_at_hand import gather
         from certmail.settings.keys import KEY_FILE
 
-        data, source = read_key(self.settings.get(KEY_FILE))
+        return gather(self.settings.get(KEY_FILE))
+
+    def identify(self, at_hand: KeysAtHand) -> PinnedKey:
+        """Have the united copies judged by both witnesses."""
+        from certmail.gnupg.identify import identify_key
+
         return identify_key(
-            data, source=source, recipient=CLEVER_CLOUD, gpg=self.gpg, env=self.env, at=self.at
+            at_hand.known.packets(),
+            source=at_hand.source(at=self.at),
+            recipient=CLEVER_CLOUD,
+            gpg=self.gpg,
+            env=self.env,
+            at=self.at,
         )
 
     def signer(self) -> Signer:
@@ -77,16 +93,24 @@ class Workbench:
 
     def relay(self, sender: Address) -> Relay:
         """Put the relay together from the settings; the login defaults to the sender's address."""
-        from certmail.delivery.relay import Mode, Relay
+        from certmail.delivery.relay import Mode, Proxy, ProxyKind, Relay, Reports, TlsPath
         from certmail.settings import keys
 
         user = self.settings.get(keys.RELAY_USER)
+        pins = self.settings.get(keys.RELAY_SPKI_PIN)
+        at = self.settings.get(keys.RELAY_PROXY)
         return Relay(
             host=self.settings.require(keys.RELAY_HOST),
             port=self.settings.require(keys.RELAY_PORT),
             mode=Mode[self.settings.require(keys.RELAY_MODE).name],
             user=(sender.text if user is None else user) or None,
             ca_file=self.settings.get(keys.RELAY_CA_FILE),
+            spki_pins=pins.sha256 if pins else (),
+            client_cert=self.settings.get(keys.RELAY_CLIENT_CERT),
+            client_key=self.settings.get(keys.RELAY_CLIENT_KEY),
+            tls_path=TlsPath[self.settings.require(keys.RELAY_REQUIRE_TLS_PATH).name],
+            reports=Reports[self.settings.require(keys.RELAY_DSN).name],
+            proxy=Proxy(ProxyKind[at.kind.name], at.host, at.port) if at else None,
         )
 
     def timeouts(self) -> Timeouts:
@@ -130,4 +154,12 @@ def workbench(common: Mapping[str, Any], flags: Mapping[str, str]) -> Workbench:
         settings=settings,
         gpg=find_gpg(str(program) if program else None),
         at=datetime.now(UTC),
+        world=_world(common.get("world")),
     )
+
+
+def _world(given: World | None) -> World:
+    """Give the world the calling program named, or the one outside."""
+    from certmail.cli.keys_at_hand import World
+
+    return given or World()

@@ -42,6 +42,7 @@ class SealRecord:
     names: tuple[str, ...]
     certificate_sha256: str
     certificate_ends: str
+    certificate_serial: str | None = None
 
     @property
     def ends(self) -> datetime:
@@ -80,6 +81,7 @@ def record(sealed: SealedMessage, letter: Letter) -> SealRecord:
         names=letter.bundle.leaf.names,
         certificate_sha256=letter.bundle.leaf.sha256,
         certificate_ends=letter.bundle.leaf.not_after.isoformat(),
+        certificate_serial=letter.bundle.leaf.serial,
     )
 
 
@@ -91,13 +93,18 @@ def read_record(text: str, *, sha256: str) -> SealRecord:
     """
     try:
         parts = json.loads(text)
-        if not isinstance(parts, dict) or set(parts) != {f.name for f in fields(SealRecord)}:
+        wanted = {f.name for f in fields(SealRecord)}
+        # Records written before serials were kept have none.
+        if not isinstance(parts, dict) or set(parts) | {"certificate_serial"} != wanted:
             _refuse_damaged()
+        serial = parts.pop("certificate_serial", None)
         names = parts.pop("names")
         copy_for = parts.pop("copy_for")
-        if not all(isinstance(part, str) for part in (*parts.values(), *names)):
+        if not all(isinstance(part, str) for part in (*parts.values(), *names, serial or "")):
             _refuse_damaged()
-        found = SealRecord(names=tuple(names), copy_for=copy_for, **parts)
+        found = SealRecord(
+            names=tuple(names), copy_for=copy_for, certificate_serial=serial, **parts
+        )
         found.signature()
         # A naive instant would compare with nothing later on.
         _require_utc(found.ends)

@@ -15,9 +15,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from certmail.batch import classify, exit_status
 from certmail.delivery.relay import Mode, Relay
 from certmail.delivery.smtp import deliver
-from certmail.errors import CertmailError
+from certmail.errors import CertmailError, RelayError
 from certmail.gnupg.identify import identify_key
 from certmail.key import bundled
 from certmail.key.pin import require_usable
@@ -259,7 +260,10 @@ def _attack(
     try:
         attempt()
     except CertmailError as error:
-        return Refused(attack, error.code, error.exit_status, password.reads if password else 0)
+        # A relay's refusal ends as the outcome of the message, anything else as its family.
+        family = isinstance(error, RelayError)
+        status = exit_status(classify(error), error) if family else error.exit_status
+        return Refused(attack, error.code, status, password.reads if password else 0)
     raise ReaderError(f"{attack} was not refused")
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
-import pytest
+import cryptography_vectors
 
 from certmail.bundle.findings import Severity
 from tests.bundle import agreement, vectors
@@ -36,12 +35,10 @@ def test_what_openssl_verify_refuses_is_refused_or_warned_of():
 
 
 def test_no_path_that_pkits_calls_invalid_is_accepted():
-    """CERTMAIL_PKITS names the folder of PKITS's certificates, which are not kept here."""
-    folder = os.environ.get("CERTMAIL_PKITS")
-    if not folder:
-        pytest.skip("CERTMAIL_PKITS does not name a folder of PKITS's certificates")
+    """PKITS travels in the vectors of the cryptography project, of which the tests make use."""
     need("openssl")
-    opinions = [opinion for opinion, _ in agreement.pkits(Path(folder))]
+    folder = Path(cryptography_vectors.__file__).parent / "x509" / "PKITS_data" / "certs"
+    opinions = [opinion for opinion, _ in agreement.pkits(folder)]
     assert len(opinions) > 70
     assert [one.name for one in opinions if one.kind == agreement.LAXER] == []
     stricter = {one.name: one.codes for one in opinions if one.kind == agreement.STRICTER}

@@ -23,7 +23,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
 from certmail.bundle import served, weak
 from certmail.bundle.check import Verdict, check
-from certmail.bundle.further import Anchors, Answer, Further, Replaced
+from certmail.bundle.further import Anchors, Answer, Further, Replaced, Sent
 from certmail.bundle.revocation import questions
 from tests.bundle import make
 from tests.bundle.make import AT, DAY, Fake, armor, pem_of, rsa_key
@@ -485,6 +485,12 @@ def _old(**changed) -> Callable[[], Further]:
     return build
 
 
+def _sent(*, ends=AT, sha256="00" * 32) -> Callable[[], Further]:
+    one = Sent(at="2026-01-02T03:04:05+00:00", names=(make.HOST,), ends=ends, serial="1f",
+               sha256=sha256)  # fmt: skip
+    return lambda: Further(sent=(one,))
+
+
 NAMES = (
     Vector("lifetime_of_201_days", _dated(AT - DAY, 200), ("LEAF-LIFETIME",)),
     Vector("wildcard_inside_a_label", _leaf(names=(make.HOST, "w*.example.org")),
@@ -505,6 +511,10 @@ NAMES = (
     Vector("the_very_certificate_again", make.bundle, ("REPLACE-SAME",),
            further=lambda: Further(replaces=Replaced("old.pem", served.read(
                (make.der_of(make.leaf()),))[0]))),
+    Vector("the_log_has_one_that_ends_later", make.bundle, ("SENT-LATER",),
+           further=_sent(ends=AT + 120 * DAY)),
+    Vector("the_log_has_this_very_one", make.bundle, ("SENT-SAME",),
+           further=lambda: _sent(sha256=served.read((make.der_of(make.leaf()),))[0].sha256)()),
     Vector("leaf_outside_the_constraints", _lower(extra=((x509.NameConstraints(
         [x509.DNSName("example.net")], None), True),)), ("CHAIN-NAME-CONSTRAINTS",)),
     Vector("intermediate_for_mail", _lower(extra=(x509.ExtendedKeyUsage(

@@ -28,6 +28,8 @@ class Terminal:
             env={**user.environment(), "TERM": "xterm"},
             cwd=user.home,
             start_new_session=True,
+            # A test runner's worker may ignore Ctrl-C, and children inherit that.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
         os.close(follower)
         self.seen = b""

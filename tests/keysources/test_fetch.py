@@ -5,13 +5,11 @@ from __future__ import annotations
 import gzip
 import time
 
-import httpcore
 import pytest
 
 from certmail.errors import KeyRefused
 from certmail.keysources.ask import ask
 from certmail.keysources.fetch import Network, fetch
-from certmail.keysources.network import Budget, GuardedBackend
 from certmail.keysources.places import Source
 from tests.keysources.serving import (
     LOOPBACK,
@@ -96,27 +94,6 @@ def test_a_name_that_leads_inside_is_not_followed(network, found):
     """One private address among public ones is how rebinding looks."""
     world = network(resolve=lambda host, port: found)
     assert refused("https://keys.example.org/", world).code == "KEY-SOURCE-PRIVATE"
-
-
-def test_what_was_looked_at_is_what_is_connected_to():
-    """A resolver that changes its mind between the look and the connection gains nothing."""
-    answers = iter([("93.184.216.34",), ("127.0.0.1",)])
-    dialled = []
-
-    class Wire(httpcore.NetworkBackend):
-        def connect_tcp(self, host, port, *_):
-            dialled.append((host, port))
-            raise httpcore.ConnectError("as far as it goes")
-
-    backend = GuardedBackend(
-        Budget.of(seconds=5, octets=9), frozenset(), lambda host, port: next(answers), Wire()
-    )
-    with pytest.raises(httpcore.ConnectError):
-        backend.connect_tcp("keys.example.org", 443)
-    assert dialled == [("93.184.216.34", 443)]
-    with pytest.raises(KeyRefused):
-        backend.connect_tcp("keys.example.org", 443)
-    assert len(dialled) == 1
 
 
 def test_a_typed_address_may_be_private_and_only_that_one(trust, served, network):

@@ -3,7 +3,7 @@ from __future__ import annotations
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-import httpx
+import httpcore
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -15,8 +15,11 @@ from certmail.bundle.assemble.gather import gather
 from certmail.bundle.repair import repair
 from certmail.errors import BundleError
 from certmail.lineage.issuers import MAX_OCTETS, IssuerSource
+from certmail.web.fetch import Reach
 from tests.bundle import make
 from tests.bundle.make import AT, pem_of
+from tests.keysources.serving import answer, moved
+from tests.web.wires import Asked, Wire
 
 URL = "http://ca.example/lower.der"
 PUBLIC = "93.184.215.14"
@@ -49,26 +52,10 @@ def candidates(data: bytes) -> Issuers:
     return Issuers(gather(data, name="candidates").items)
 
 
-def says(body: bytes) -> httpx.Response:
-    """Answer as the network does: the body is still to be read."""
-    return httpx.Response(200, stream=httpx.ByteStream(body))
-
-
-def source(answers, *, addresses=(PUBLIC,)) -> tuple[IssuerSource, list[httpx.Request]]:
-    """Serve answers by URL from a transport of the test's own."""
-    seen: list[httpx.Request] = []
-
-    def answer(request: httpx.Request) -> httpx.Response:
-        seen.append(request)
-        found = answers.get(str(request.url.path), httpx.Response(404))
-        return found() if callable(found) else found
-
-    return (
-        IssuerSource(
-            resolve=lambda host, port: list(addresses), transport=httpx.MockTransport(answer)
-        ),
-        seen,
-    )
+def source(answers, *, addresses=(PUBLIC,)) -> tuple[IssuerSource, list[Asked]]:
+    """Serve answers by path from a wire of the test's own."""
+    wire = Wire(answers)
+    return IssuerSource(Reach(resolve=lambda host, port: addresses, wire=wire)), wire.asked
 
 
 def fetched(answers, data: bytes, **how):
@@ -128,24 +115,23 @@ def test_a_complete_bundle_fetches_nothing_it_keeps():
 )
 def test_the_issuer_is_fetched_from_where_the_certificate_says(form):
     """RFC 5280 §4.2.2.1: DER of a certificate, or a "certs-only" package."""
-    answer = says(form(make.lower().certificate))
+    pages = {"/lower.der": answer(form(make.lower().certificate))}
     leaf = leaf_that_says(URL)
-    repaired, [request] = fetched({"/lower.der": answer}, make.key_pem() + leaf)
+    repaired, [asked] = fetched(pages, make.key_pem() + leaf)
     assert make.key_pem() + leaf + pem_of(make.lower().certificate) == repaired.pem
-    assert (request.url.host, request.headers["host"]) == (PUBLIC, "ca.example")
-    assert "cookie" not in request.headers
+    assert (asked.address, asked.port) == (PUBLIC, 80)
+    assert b"\r\nHost: ca.example\r\n" in asked.head
+    assert b"cookie" not in asked.head.lower()
 
 
-class Elsewhere(httpx.HTTPTransport):
-    """The real transport, with the public address standing for a server on loopback."""
+class Elsewhere(httpcore.SyncBackend):
+    """The real network, with the public address standing for a server on loopback."""
 
     def __init__(self, port: int) -> None:
-        super().__init__()
         self.port = port
 
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        request.url = request.url.copy_with(host="127.0.0.1", port=self.port)
-        return super().handle_request(request)
+    def connect_tcp(self, host, port, *bounds):
+        return super().connect_tcp("127.0.0.1", self.port, *bounds)
 
 
 def test_it_is_fetched_over_a_real_connection():
@@ -168,9 +154,8 @@ def test_it_is_fetched_over_a_real_connection():
     with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
-        fetch = IssuerSource(
-            resolve=lambda host, port: [PUBLIC], transport=Elsewhere(server.server_port)
-        )
+        reach = Reach(resolve=lambda host, port: [PUBLIC], wire=Elsewhere(server.server_port))
+        fetch = IssuerSource(reach)
         data = make.key_pem() + leaf_that_says(URL)
         repaired = repair(data, at=AT, issuers=Issuers(fetch=fetch))
         server.shutdown()
@@ -182,8 +167,8 @@ def test_it_is_fetched_over_a_real_connection():
 
 def test_an_answer_whose_signature_does_not_verify_is_refused():
     impostor = make.make_ca("Test Lower", make.upper(), key=make.rsa_key("impostor"))
-    answer = says(make.der_of(impostor.certificate))
-    assert refused({"/lower.der": answer}, make.key_pem() + leaf_that_says(URL)) == (
+    pages = {"/lower.der": answer(make.der_of(impostor.certificate))}
+    assert refused(pages, make.key_pem() + leaf_that_says(URL)) == (
         "AIA-UNPROVED",
         1,
     )
@@ -210,29 +195,27 @@ def test_an_address_of_another_kind_is_not_dialled(url):
 
 
 def test_a_redirection_is_vetted_like_the_first_address():
-    hop = httpx.Response(302, headers={"location": "http://ca.example:8080/x"})
+    hop = moved("http://ca.example:8080/x")
     data = make.key_pem() + leaf_that_says(URL)
     assert refused({"/lower.der": hop}, data) == ("AIA-ADDRESS", 1)
 
 
 def test_redirections_end():
-    hop = httpx.Response(302, headers={"location": "/lower.der"})
+    hop = moved("/lower.der")
     data = make.key_pem() + leaf_that_says(URL)
-    assert refused({"/lower.der": lambda: hop}, data) == ("AIA-UNREACHABLE", 4)
+    assert refused({"/lower.der": hop}, data) == ("AIA-UNREACHABLE", 4)
 
 
 def test_an_answer_without_end_is_cut():
-    def endless():
-        return httpx.Response(200, content=iter([b"A" * 4096] * (MAX_OCTETS // 4096 + 2)))
-
+    endless = [b"HTTP/1.1 200 OK\r\n\r\n", *[b"A" * 4096] * (MAX_OCTETS // 4096 + 2)]
     data = make.key_pem() + leaf_that_says(URL)
     assert refused({"/lower.der": endless}, data) == ("AIA-TOO-LARGE", 1)
 
 
 def test_the_second_place_is_asked_when_the_first_fails():
-    answer = says(make.der_of(make.lower().certificate))
+    pages = {"/lower.der": answer(make.der_of(make.lower().certificate))}
     leaf = leaf_that_says("http://ca.example/gone", URL)
-    repaired, seen = fetched({"/lower.der": answer}, make.key_pem() + leaf)
+    repaired, seen = fetched(pages, make.key_pem() + leaf)
     assert len(seen) == 2
     assert pem_of(make.lower().certificate) in repaired.pem
 

@@ -1,0 +1,216 @@
+"""``certmail send`` from the sealed message on: ask, keep, hand over, and say what came of it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from certmail.batch import Outcome
+from certmail.cli import office
+from certmail.cli.draw import draw_error
+from certmail.cli.office import Handed, Office
+from certmail.durable import StateError
+from certmail.errors import CertmailError
+from certmail.outbox.store import Again
+
+if TYPE_CHECKING:
+    from certmail.cli.key_for_send import KeyForSend
+    from certmail.cli.wiring import Workbench
+    from certmail.delivery.outcome import Stage
+    from certmail.message.record import SealRecord
+    from certmail.message.seal import SealedMessage
+
+PROVIDER_WARNING = (
+    "Clever Cloud prefers its upload form and charges for certificates sent by mail:\n"
+    "  https://api.clever-cloud.com/v2/certificates/new"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How to deliver, as the command line has it."""
+
+    asks: bool
+    as_json: bool
+    wait_s: float = 0.0
+    connections: int = 1
+    again: bool = False
+    resend_unknown: bool = False
+    first_pause_s: float = 5.0
+
+    @staticmethod
+    def of(parameters: dict[str, Any], *, asks: bool) -> Manner:
+        """Read the options."""
+        return Manner(
+            asks=asks,
+            as_json=parameters["as_json"],
+            wait_s=float(parameters["wait"]),
+            connections=parameters["connections"],
+            again=parameters["again"],
+            resend_unknown=parameters["resend_unknown"],
+            first_pause_s=parameters["first_pause"],
+        )
+
+
+def require_state() -> None:
+    """Refuse a state folder that cannot be written, before anything is signed or asked."""
+    with office.outbox():
+        pass
+    office.ratchet().relays()
+
+
+def record_of(sha256: str) -> SealRecord:
+    """Find the record of a sealed message: in the outbox, or beside the file it was kept in.
+
+    Raises:
+        SealError: ``SEAL-UNKNOWN``, ``SEAL-RECORD-DAMAGED``.
+    """
+    from certmail.cli.files import read_record_text
+    from certmail.message.record import read_record
+
+    with office.outbox() as kept:
+        for entry in kept.with_sha256(sha256):
+            return entry.record
+    return read_record(read_record_text(sha256), sha256=sha256)
+
+
+def deliver_one(
+    bench: Workbench,
+    sealed: SealedMessage,
+    record: SealRecord,
+    *,
+    key: KeyForSend,
+    manner: Manner,
+    label: str,
+) -> Handed:
+    """Keep a sealed message in the outbox and hand it over.
+
+    Raises:
+        UsageError: ``OUTBOX-ALREADY-SENT``. DeliveryUnknown: ``OUTBOX-STILL-UNKNOWN``.
+    """
+    relay = bench.relay(sealed.sender)
+    again = Again.EVEN_ACCEPTED if manner.again else Again.REPLACE
+    with office.outbox() as kept:
+        kept.require_free(record, again=again)
+    if manner.asks:
+        click.echo(
+            f"This goes to {sealed.recipient.address} through {relay}, over verified TLS only.\n"
+            + PROVIDER_WARNING,
+            err=True,
+        )
+        if not click.confirm("Send it now?", default=False, err=True):
+            raise click.Abort
+    with office.outbox() as kept:
+        entry = kept.add(sealed, record, label=label, relay=relay.url, at=bench.at, again=again)
+        return hand_over(
+            Office(
+                bench,
+                kept,
+                key,
+                relay,
+                wait_s=manner.wait_s,
+                backoff_s=manner.first_pause_s,
+                progress=_progress if manner.asks else None,
+                heard=waiting_told(manner),
+            ),
+            entry.number,
+        )
+
+
+def hand_over(desk: Office, number: int) -> Handed:
+    """Hand over one message; an interrupt after the final dot is told as what it left behind."""
+    desk.post.feed(number)
+    try:
+        desk.run(_nothing)
+    except KeyboardInterrupt:
+        known = desk.handed.get(number)
+        if known is None or known.outcome is not Outcome.UNKNOWN:
+            raise
+    except StateError:
+        raise
+    except CertmailError as error:
+        desk.post.stop(error)
+    stopped = desk.post.stopped
+    if isinstance(stopped, StateError):
+        raise stopped
+    if number not in desk.handed and stopped is not None:
+        desk.tell(Handed(desk.outbox.entry(number), Outcome.NOT_SENT, error=stopped))
+    return desk.handed[number]
+
+
+def finish(handed: Handed, manner: Manner, shown: dict[str, Any]) -> int:
+    """Say what came of a message, on the screen or as JSON; give the exit status."""
+    if manner.as_json:
+        click.echo(json.dumps({**shown, **handed_as_json(handed)}, indent=2))
+    if handed.error is not None:
+        click.echo(draw_error(explained(handed)), nl=False, err=True)
+    elif not manner.as_json and handed.receipt is not None:
+        from certmail.cli import screens
+
+        screens.console().print(screens.draw_receipt(handed.receipt))
+    return handed.status
+
+
+def explained(handed: Handed) -> CertmailError:
+    """Give the error with what to do about the message that is kept."""
+    error = handed.error
+    if error is None:
+        raise TypeError("there is no error")
+    name = handed.entry.name
+    if handed.outcome is Outcome.UNKNOWN:
+        error.next += f"; the message is kept as {name}: certmail outbox show {name}"
+    elif handed.outcome is not Outcome.ALREADY:
+        error.next += f"; the sealed message is kept: certmail outbox retry {name}"
+    return error
+
+
+def handed_as_json(handed: Handed) -> dict[str, Any]:
+    """Give what came of one message as JSON values."""
+    error = handed.error
+    return {
+        "schema": "certmail.send/1",
+        "outcome": handed.outcome.name.lower(),
+        "todo": handed.outcome.todo,
+        "outbox": handed.entry.name,
+        "state": handed.entry.state.value,
+        "message_id": handed.entry.record.message_id,
+        "again_at": handed.again_at.isoformat() if handed.again_at else None,
+        "receipt": office.receipt_as_json(handed.receipt) if handed.receipt else None,
+        "error": error_as_json(error) if error else None,
+        "code": error.code if error else None,
+        "exit_status": handed.status,
+    }
+
+
+def error_as_json(error: CertmailError) -> dict[str, Any]:
+    """Give an error as JSON values."""
+    return {
+        "code": error.code,
+        "what": error.what,
+        "why": error.why,
+        "next": error.next,
+        "left": error.left.name.lower(),
+    }
+
+
+def waiting_told(manner: Manner) -> Any:
+    """Give what tells a person that a refused message is tried again."""
+
+    def heard(handed: Handed) -> None:
+        if handed.again_at is not None and handed.error is not None and not manner.as_json:
+            click.echo(
+                f"  … {handed.error.what}; trying again at {handed.again_at:%H:%M:%S} UTC", err=True
+            )
+
+    return heard
+
+
+async def _nothing() -> None:
+    """Feed nothing more."""
+
+
+def _progress(stage: Stage) -> None:
+    click.echo(f"  … {stage.value}", err=True)

@@ -1,0 +1,85 @@
+"""What worked is remembered, and nothing weaker is taken without a person's word."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from certmail.durable import StateError
+from certmail.errors import RelayError
+from certmail.ratchet import Offered, Ratchet
+
+NOW = datetime(2026, 3, 4, tzinfo=UTC)
+BEST = Offered("smtps", pin="aa", tls_version="TLSv1.3", mechanism="SCRAM-SHA-256")
+
+
+@pytest.fixture
+def ratchet(tmp_path) -> Ratchet:
+    memory = Ratchet(tmp_path / "relays")
+    memory.remember("relay.example", BEST, at=NOW)
+    return memory
+
+
+@pytest.mark.parametrize(
+    "now",
+    [
+        replace(BEST, mode="smtp+starttls"),
+        replace(BEST, mode="something new"),
+        replace(BEST, pin=None),
+        replace(BEST, pin="bb"),
+    ],
+)
+def test_settings_that_are_weaker_are_refused_before_the_dial(ratchet, now):
+    with pytest.raises(RelayError) as refused:
+        ratchet.before_dial("relay.example", now)
+    assert refused.value.code == "RATCHET-WEAKER"
+    assert "certmail relay accept relay.example" in refused.value.next
+
+
+@pytest.mark.parametrize(
+    "now",
+    [
+        replace(BEST, tls_version="TLSv1.2"),
+        replace(BEST, tls_version=None),
+        replace(BEST, mechanism="PLAIN"),
+        replace(BEST, mechanism="XOAUTH2"),
+        replace(BEST, mechanism=None),
+    ],
+)
+def test_a_connection_that_is_weaker_is_refused_before_the_password(ratchet, now):
+    with pytest.raises(RelayError) as refused:
+        ratchet.before_secret("relay.example", now)
+    assert refused.value.code == "RATCHET-WEAKER"
+
+
+def test_what_is_as_strong_or_unknown_passes(ratchet):
+    for host in ("relay.example", "other.example"):
+        ratchet.before_dial(host, BEST)
+        ratchet.before_secret(host, replace(BEST, mechanism="SCRAM-SHA-256-PLUS"))
+    ratchet.before_secret("other.example", Offered("smtps"))
+
+
+def test_two_logins_that_show_the_password_are_as_strong_as_each_other(tmp_path):
+    memory = Ratchet(tmp_path)
+    memory.remember("r", replace(BEST, mechanism="PLAIN"), at=NOW)
+    memory.before_secret("r", replace(BEST, mechanism="LOGIN"))
+
+
+def test_what_is_accepted_knowingly_is_taken_and_remembered(ratchet):
+    weaker = replace(BEST, tls_version="TLSv1.2", pin=None)
+    assert ratchet.forget("relay.example").offered == BEST
+    ratchet.before_dial("relay.example", weaker)
+    ratchet.remember("relay.example", weaker, at=NOW)
+    assert ratchet.relays()["relay.example"].offered == weaker
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{}", "[]", '{"schema": "x", "relays": {}}', "null", "[" * 9999]
+)
+def test_a_memory_that_cannot_be_read_is_no_permission(ratchet, text):
+    ratchet._file.write_text(text)
+    with pytest.raises(StateError) as refused:
+        ratchet.before_secret("relay.example", BEST)
+    assert refused.value.code == "RATCHET-DAMAGED"
