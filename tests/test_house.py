@@ -69,8 +69,9 @@ ARROWS = {
     # The story knows the order and the ports; who wires it knows everything.
     "walk": CORE,
     "batch": CORE,
-    "rehearsal": (*CORE, *EDGES, "walk"),
-    "cli": (*CORE, *EDGES, *TOOLS, "walk", "batch", "rehearsal"),
+    "office": (*CORE, *EDGES, *TOOLS, "walk", "batch"),
+    "rehearsal": (*CORE, *EDGES, "walk", "batch", "office"),
+    "cli": (*CORE, *EDGES, *TOOLS, "walk", "batch", "office", "rehearsal"),
     "__main__": ("cli",),
 }
 
@@ -270,7 +271,7 @@ def test_no_check_is_an_assertion():
 
 def test_only_the_command_line_reads_the_clock():
     clocks = ("datetime.now", "datetime.utcnow", "datetime.today", "date.today", "time.time")
-    of_roots = ("certmail.cli", "certmail.rehearsal")
+    of_roots = ("certmail.cli", "certmail.rehearsal", "certmail.office")
     assert places(outside=of_roots, of=lambda node: called(node).endswith(clocks)) == []
 
 

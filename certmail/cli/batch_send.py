@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from certmail import office
 from certmail.batch import Outcome, in_parallel, worst
-from certmail.cli import office
 from certmail.cli.deliver import PROVIDER_WARNING, Manner, error_as_json, handed_as_json
-from certmail.cli.office import Handed, Office
 from certmail.durable import StateError
 from certmail.errors import BundleError, CertmailError, UsageError
+from certmail.office import Handed, Office
 from certmail.outbox.states import RETRIED, Entry, State
 from certmail.outbox.store import Again, already_sent, still_unknown
 from certmail.values import printable

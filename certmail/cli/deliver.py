@@ -8,18 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from certmail import office
 from certmail.batch import Outcome
-from certmail.cli import office
 from certmail.cli.draw import draw_error
-from certmail.cli.office import Handed, Office
-from certmail.durable import StateError
-from certmail.errors import CertmailError
+from certmail.office import Handed, Office, hand_over
 from certmail.outbox.store import Again
 
 if TYPE_CHECKING:
     from certmail.cli.key_for_send import KeyForSend
     from certmail.cli.wiring import Workbench
     from certmail.delivery.outcome import Stage
+    from certmail.errors import CertmailError
     from certmail.message.record import SealRecord
     from certmail.message.seal import SealedMessage
 
@@ -120,27 +119,6 @@ def deliver_one(
         )
 
 
-def hand_over(desk: Office, number: int) -> Handed:
-    """Hand over one message; an interrupt after the final dot is told as what it left behind."""
-    desk.post.feed(number)
-    try:
-        desk.run(_nothing)
-    except KeyboardInterrupt:
-        known = desk.handed.get(number)
-        if known is None or known.outcome is not Outcome.UNKNOWN:
-            raise
-    except StateError:
-        raise
-    except CertmailError as error:
-        desk.post.stop(error)
-    stopped = desk.post.stopped
-    if isinstance(stopped, StateError):
-        raise stopped
-    if number not in desk.handed and stopped is not None:
-        desk.tell(Handed(desk.outbox.entry(number), Outcome.NOT_SENT, error=stopped))
-    return desk.handed[number]
-
-
 def finish(handed: Handed, manner: Manner, shown: dict[str, Any]) -> int:
     """Say what came of a message, on the screen or as JSON; give the exit status."""
     if manner.as_json:
@@ -206,10 +184,6 @@ def waiting_told(manner: Manner) -> Any:
             )
 
     return heard
-
-
-async def _nothing() -> None:
-    """Feed nothing more."""
 
 
 def _progress(stage: Stage) -> None:

@@ -122,7 +122,7 @@ def _relay(bench: Workbench) -> list[Look]:
 
 def _outbox(bench: Workbench) -> list[Look]:
     del bench
-    from certmail.cli.office import outbox_to_look
+    from certmail.office import outbox_to_look
     from certmail.outbox.states import State
 
     with outbox_to_look() as opened:
@@ -143,7 +143,7 @@ def _outbox(bench: Workbench) -> list[Look]:
 
 def _log(bench: Workbench) -> list[Look]:
     del bench
-    from certmail.cli.office import ledger
+    from certmail.office import ledger
 
     log = ledger()
     log.require_writable()

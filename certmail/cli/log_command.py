@@ -39,7 +39,7 @@ def log(context: click.Context, /, **parameters: Any) -> None:
     """
     if context.invoked_subcommand is not None:
         return
-    from certmail.cli import office
+    from certmail import office
 
     records = list(_filtered(office.ledger().records(), parameters))
     if parameters["export"]:
@@ -60,7 +60,7 @@ def verify(head: str | None, as_json: bool) -> int:  # noqa: FBT001 - click's fl
     Prints the hash of its last line: noted elsewhere, it shows later that nothing before it was
     rewritten (--head). Ends with 17 when the log was changed.
     """
-    from certmail.cli import office
+    from certmail import office
     from certmail.values import printable
 
     verdict = office.ledger().verify(known=head.strip().lower() if head else None)
@@ -95,7 +95,7 @@ def due(days: int, as_json: bool) -> int:  # noqa: FBT001 - click's flag
 
     For cron: ends with 20 when there are any, with 0 when there are none.
     """
-    from certmail.cli import office
+    from certmail import office
     from certmail.ledger.expiry import due as find
 
     at = datetime.now(UTC)

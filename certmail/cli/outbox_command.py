@@ -11,7 +11,7 @@ import click
 from certmail.cli import accept_option, delivery_options, options
 
 if TYPE_CHECKING:
-    from certmail.cli.office import Handed
+    from certmail.office import Handed
     from certmail.outbox.states import Entry
     from certmail.outbox.store import Outbox
 
@@ -34,7 +34,7 @@ def outbox() -> None:
 @options.json_option
 def list_(everything: bool, as_json: bool) -> None:  # noqa: FBT001 - click's flags
     """List the messages that are kept, oldest first."""
-    from certmail.cli import office
+    from certmail import office
     from certmail.outbox.states import State
 
     with office.outbox_to_look() as kept:
@@ -51,7 +51,7 @@ def list_(everything: bool, as_json: bool) -> None:  # noqa: FBT001 - click's fl
 @options.json_option
 def show(name: str, as_json: bool) -> None:  # noqa: FBT001 - click's flag
     """Show what became of the message NAME, why, and what to do."""
-    from certmail.cli import office
+    from certmail import office
 
     with office.outbox_to_look() as kept:
         entry = kept.find(name)
@@ -83,7 +83,7 @@ def retry(common: dict[str, Any], /, names: tuple[str, ...], **parameters: Any) 
     nobody knows enough to decide: it takes --resend-unknown, or your word at a terminal. For cron
     and timers: ends with 0 when nothing is left to do.
     """
-    from certmail.cli import office
+    from certmail import office
     from certmail.cli.key_for_send import key_for_send
     from certmail.cli.wiring import workbench
 
@@ -120,7 +120,7 @@ def drop(names: tuple[str, ...], accepted: bool, yes: bool) -> None:  # noqa: FB
     A dropped message is never offered again, and its certificate may be sent anew. Of one that was
     accepted the fact remains, so that it is not sent twice; the log keeps every receipt.
     """
-    from certmail.cli import office
+    from certmail import office
     from certmail.errors import UsageError
     from certmail.outbox.states import State
     from certmail.outbox.store import in_flight
@@ -150,7 +150,7 @@ def drop(names: tuple[str, ...], accepted: bool, yes: bool) -> None:  # noqa: FB
 @click.argument("file", metavar="FILE.eml")
 def export(name: str, file: str) -> None:
     """Write the sealed bytes of the message NAME to a new FILE.eml, exactly as they are offered."""
-    from certmail.cli import office
+    from certmail import office
     from certmail.cli.files import write_sealed
 
     with office.outbox_to_look() as kept:
@@ -229,8 +229,8 @@ def _by_sender(kept: Outbox, chosen: list[Entry]) -> list[tuple[Any, list[Entry]
 
 def _hand_over(desk: Any, chosen: list[Entry]) -> list[Handed]:
     from certmail.batch import Outcome
-    from certmail.cli.office import Handed
     from certmail.errors import CertmailError
+    from certmail.office import Handed
 
     async def nothing() -> None:
         """Feed nothing more."""

@@ -26,7 +26,7 @@ def list_(as_json: bool) -> None:  # noqa: FBT001 - click's flag
     """Show what worked with each relay, and since when."""
     from dataclasses import asdict
 
-    from certmail.cli import office
+    from certmail import office
 
     relays = office.ratchet().relays()
     if as_json:
@@ -54,7 +54,7 @@ def accept(host: str, yes: bool) -> None:  # noqa: FBT001 - click's flag
 
     TLS of version 1.2 or better and a certificate that verifies are demanded all the same.
     """
-    from certmail.cli import office
+    from certmail import office
     from certmail.errors import UsageError
     from certmail.values import Hostname
 

@@ -15,9 +15,9 @@ def sent_before() -> tuple[Sent, ...]:
     log itself.
     """
     from certmail.bundle.further import Sent
-    from certmail.cli.office import ledger
     from certmail.errors import CertmailError
     from certmail.ledger.expiry import accepted
+    from certmail.office import ledger
 
     try:
         known = accepted(ledger().records())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +61,10 @@ class Workbench:
             env=self.env,
             at=self.at,
         )
+
+    def key_as_of(self, at: datetime) -> PinnedKey:
+        """Judge the recipient's key anew, for a run that lasts."""
+        return replace(self, at=at).key()
 
     def signer(self) -> Signer:
         """Find the user's signing key."""

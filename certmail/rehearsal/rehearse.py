@@ -14,12 +14,16 @@ from datetime import UTC, datetime
 from secrets import token_urlsafe
 from typing import TYPE_CHECKING, Final
 
-from certmail.delivery.relay import Mode, Relay
-from certmail.delivery.smtp import deliver
+from certmail.delivery.relay import Mode, Relay, Timeouts
 from certmail.gnupg.engine import GnuPG
 from certmail.gnupg.homes import throwaway_home
 from certmail.gnupg.identify import identify_key
 from certmail.gnupg.signers import find_signer
+from certmail.ledger.chain import Ledger
+from certmail.message.record import record
+from certmail.office import Office, hand_over
+from certmail.outbox.store import Again, open_outbox
+from certmail.ratchet import Ratchet
 from certmail.recipient import CLEVER_CLOUD, Recipient
 from certmail.rehearsal.authority import throwaway_authority, throwaway_bundle
 from certmail.rehearsal.reader import (
@@ -41,14 +45,16 @@ from certmail.rehearsal.refusals import (
 from certmail.rehearsal.server import LOOPBACK, mail_server
 from certmail.values import Address, Fingerprint, Hostname
 from certmail.walk import Order, Sealing, seal_bundle
-from certmail.walk import deliver as walk_deliver
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from certmail.delivery.auth import SecretSource
     from certmail.delivery.outcome import Receipt
     from certmail.gnupg.runner import Gpg
+    from certmail.key.pin import PinnedKey
+    from certmail.key.renew.acceptance import Acceptance
 
 SENDER: Final = Address("operator@rehearsal.example")
 NAMES: Final = ("rehearsal.example", "www.rehearsal.example")
@@ -101,8 +107,8 @@ def rehearse(
         CertmailError: as a real send would, for the same reasons.
     """
     with ExitStack() as stack:
-        homes = tuple(stack.enter_context(throwaway_home(env)) for _ in range(4))
-        sender_home, recipient_home, spare, files = homes
+        homes = tuple(stack.enter_context(throwaway_home(env)) for _ in range(5))
+        sender_home, recipient_home, spare, files, state = homes
         step("making throw-away keys for a sender and a stand-in recipient")
         signer_key = make_key(
             sender_home, program=gpg.path, name="Rehearsing Operator", address=SENDER.text, env=env
@@ -146,12 +152,7 @@ def rehearse(
             mail_server(context=server_context(certificate), user=_USER, password=password.text)
         )
         relay = Relay(Hostname(LOOPBACK), mailbox.port, Mode.IMPLICIT, _USER, ca_file)
-        receipt = walk_deliver(
-            sealing.sealed,
-            transport=lambda sealed: deliver(
-                sealed, relay=relay, secret=password, now=lambda: datetime.now(UTC)
-            ),
-        )
+        receipt = _hand_over(sealing, relay=relay, bench=_Bench(at, pinned, password), state=state)
 
         step("opening the delivered mail as the recipient would")
         if len(mailbox.delivered) != 1:
@@ -191,6 +192,57 @@ def rehearse(
         refused=refused,
         homes=homes,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Bench:
+    """What the office asks of a run, with the throw-away key and password."""
+
+    at: datetime
+    pinned: PinnedKey
+    password: Password
+    accepted: Acceptance | None = None
+
+    def timeouts(self) -> Timeouts:
+        """Give the bounds of a session on this machine."""
+        return Timeouts(connect_s=10, command_s=30, data_block_s=30, final_s=60, total_s=60)
+
+    def secret(self, relay: Relay) -> SecretSource | None:
+        """Give the password's source."""
+        del relay
+        return self.password
+
+    def key_as_of(self, at: datetime) -> PinnedKey:
+        """Give the key; a rehearsal is over before it would be judged again."""
+        del at
+        return self.pinned
+
+
+def _hand_over(sealing: Sealing, *, relay: Relay, bench: _Bench, state: Path) -> Receipt:
+    """Hand over as a send does, with outbox, log and memory of relays in a throw-away folder."""
+    with open_outbox(state / "outbox") as outbox:
+        entry = outbox.add(
+            sealing.sealed,
+            record(sealing.sealed, sealing.letter),
+            label="the rehearsal",
+            relay=relay.url,
+            at=bench.at,
+            again=Again.REPLACE,
+        )
+        desk = Office(
+            bench,
+            outbox,
+            bench,
+            relay,
+            log=Ledger(state / "log"),
+            ratchet=Ratchet(state / "relays"),
+        )
+        handed = hand_over(desk, entry.number)
+    if handed.error is not None:
+        raise handed.error
+    if handed.receipt is None:
+        raise ReaderError("the relay took the message and gave no receipt")
+    return handed.receipt
 
 
 def _stand_in(home: Path, *, gpg: Gpg, env: Mapping[str, str]) -> Recipient:

@@ -6,7 +6,7 @@ import base64
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from certmail.web.failure import NotFetched, Reason
@@ -209,6 +209,7 @@ def test_a_proxy_is_told_its_password_in_any_script():
         assert b"Proxy-Authorization: Basic " + told in proxy.headers[0]
 
 
+@settings(max_examples=60, deadline=None)
 @given(there=st.text() | st.text("htps:/@.[]%1a?#").map("http://".__add__))
 def test_any_address_and_any_redirect_is_a_body_or_a_reason(there):
     wire = Wire({"/x": [b"HTTP/1.1 302 Found\r\nLocation: ", there.encode(), b"\r\n\r\n"]})

@@ -1,4 +1,8 @@
-"""Where outbox, transport, log and ratchet meet: each step is written down before it is done."""
+"""Where outbox, transport, log and ratchet meet: each step is written down before it is done.
+
+The send command and the rehearsal both hand over here, so that what is rehearsed is what is done.
+Wires edges together like the command line, and like it reads the clock.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +13,14 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from certmail import walk
 from certmail.batch import Backoff, Outcome, Post, classify, exit_status
 from certmail.delivery.many import deliver_many
 from certmail.delivery.outcome import Receipt, Stage
 from certmail.delivery.smtp import Interruptible
+from certmail.durable import StateError
 from certmail.errors import CertmailError, Left
 from certmail.key.renew.acceptance import require_usable_or_accepted
 from certmail.ledger.chain import SCHEMA, Ledger
@@ -26,12 +31,12 @@ from certmail.ratchet import Offered, Ratchet
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
-    from certmail.cli.key_for_send import KeyForSend
-    from certmail.cli.wiring import Workbench
     from certmail.delivery.auth import SecretSource
     from certmail.delivery.many import Ended, Far
-    from certmail.delivery.relay import Relay
+    from certmail.delivery.relay import Relay, Timeouts
     from certmail.delivery.tls import TlsFacts
+    from certmail.key.pin import PinnedKey
+    from certmail.key.renew.acceptance import Acceptance
     from certmail.message.seal import SealedMessage
     from certmail.values import Secret
 
@@ -57,7 +62,7 @@ _STATES: Final = {
 
 def state_folder() -> Path:
     """Give the user's folder for what certmail remembers."""
-    import platformdirs
+    import platformdirs  # noqa: PLC0415 - not needed where a folder is handed in
 
     return Path(platformdirs.user_state_dir("certmail", appauthor=False))
 
@@ -123,6 +128,35 @@ class Handed:
         return exit_status(self.outcome, self.error)
 
 
+class Bench(Protocol):
+    """What a run brings along: its instant, its patience, and where secrets and keys come from."""
+
+    @property
+    def at(self) -> datetime:
+        """When the run began and the key was judged."""
+
+    def timeouts(self) -> Timeouts:
+        """Give the bounds of a session."""
+
+    def secret(self, relay: Relay) -> SecretSource | None:
+        """Name where the password would come from; nothing is read yet."""
+
+    def key_as_of(self, at: datetime) -> PinnedKey:
+        """Judge the recipient's key anew."""
+
+
+class KeyInHand(Protocol):
+    """The key to send to, and what the operator accepted of it."""
+
+    @property
+    def pinned(self) -> PinnedKey:
+        """The key as it was judged."""
+
+    @property
+    def accepted(self) -> Acceptance | None:
+        """The word given for an expired copy."""
+
+
 class Once:
     """Reads the password once for all connections of a run; it is gone with the process."""
 
@@ -142,9 +176,9 @@ class Once:
 class Office:
     """One run's deliveries. ``heard`` is told of each verdict as it is taken down."""
 
-    bench: Workbench
+    bench: Bench
     outbox: Outbox
-    key: KeyForSend
+    key: KeyInHand
     relay: Relay
     wait_s: float = 0.0
     connections: int = 1
@@ -159,9 +193,11 @@ class Office:
     live: Offered | None = None
     tls: TlsFacts | None = None
     _secret: SecretSource | None = None
+    _judged: tuple[datetime, PinnedKey] = field(init=False)
 
     def __post_init__(self) -> None:
         """Put the post together; nothing is dialled yet."""
+        self._judged = (self.bench.at, self.key.pinned)
         self.post = Post(
             session=self._session,
             open_offer=self._open,
@@ -247,13 +283,12 @@ class Office:
     def _busy(self, number: int) -> CertmailError:
         return in_flight(self.outbox.entry(number))
 
-    def _pinned(self) -> Any:
+    def _pinned(self) -> PinnedKey:
         """Give the recipient's key, judged not long ago."""
         now = _now()
-        if now - self.bench.at > KEY_JUDGED_FOR:
-            self.bench = replace(self.bench, at=now)
-            self.key = replace(self.key, pinned=self.bench.key())
-        return self.key.pinned
+        if now - self._judged[0] > KEY_JUDGED_FOR:
+            self._judged = (now, self.bench.key_as_of(now))
+        return self._judged[1]
 
     def before_secret(self, tls: TlsFacts, mechanism: str | None) -> None:
         """Hold the live connection against what worked before."""
@@ -431,3 +466,28 @@ def _left(state: State) -> Left:
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+def hand_over(desk: Office, number: int) -> Handed:
+    """Hand over one message; an interrupt after the final dot is told as what it left behind."""
+    desk.post.feed(number)
+    try:
+        desk.run(_nothing)
+    except KeyboardInterrupt:
+        known = desk.handed.get(number)
+        if known is None or known.outcome is not Outcome.UNKNOWN:
+            raise
+    except StateError:
+        raise
+    except CertmailError as error:
+        desk.post.stop(error)
+    stopped = desk.post.stopped
+    if isinstance(stopped, StateError):
+        raise stopped
+    if number not in desk.handed and stopped is not None:
+        desk.tell(Handed(desk.outbox.entry(number), Outcome.NOT_SENT, error=stopped))
+    return desk.handed[number]
+
+
+async def _nothing() -> None:
+    """Feed nothing more."""
