@@ -1,8 +1,8 @@
 """One connection to a checked address, bounded in time and size from its first octet to its last.
 
-Comes in: host names and the bounds. Goes out: the streams that httpx reads from. Every octet of a
-source passes here: the handshake, the headers and the body are under one deadline and one limit, so
-that a source which drips or pours cannot hold the operator.
+Comes in: host names and the bounds. Goes out: the streams that httpcore reads from. Every octet
+passes here: the handshake, the headers and the body are under one deadline and one limit, so that
+a server which drips or pours cannot hold the user.
 """
 
 from __future__ import annotations
@@ -13,19 +13,22 @@ from typing import TYPE_CHECKING, Any, Final
 
 import httpcore
 
-from certmail.errors import KeyRefused
-from certmail.keysources import addresses
+from certmail.web import addresses
+from certmail.web.failure import NotFetched, Reason
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Iterable
 
-    from certmail.keysources.addresses import Resolve
+    from certmail.web.addresses import Resolve
+
+MAX_ADDRESSES: Final = 4
+_MAX_READ: Final = 65536
 
 
 @dataclass(slots=True)
 class Budget:
-    """What is left of the time and the octets that one source may take."""
+    """What is left of the time and the octets that one address may take, redirects included."""
 
     deadline: float
     octets: int
@@ -39,41 +42,36 @@ class Budget:
         """Give the seconds left.
 
         Raises:
-            httpcore.ReadTimeout: when there are none.
+            NotFetched: ``TIMEOUT`` when there are none.
         """
         left = self.deadline - time.monotonic()
         if left <= 0:
-            raise httpcore.ReadTimeout("the time for this source is over")
+            raise NotFetched(Reason.TIMEOUT)
         return left
 
     def take(self, octets: int) -> None:
         """Count what arrived.
 
         Raises:
-            KeyRefused: ``KEY-TOO-LARGE``.
+            NotFetched: ``TOO_LARGE``.
         """
         self.octets -= octets
         if self.octets < 0:
-            raise KeyRefused(
-                "KEY-TOO-LARGE",
-                "the source sends more than any page with a key in it",
-                why="a key block has a few kilobytes; this is something else",
-                next="certmail key refresh --from FILE, with a copy of the key alone",
-            )
+            raise NotFetched(Reason.TOO_LARGE)
 
 
 @dataclass(slots=True)
 class GuardedBackend(httpcore.NetworkBackend):
     """Resolves a name once, looks at the addresses, and connects to those and no others.
 
-    ``inside`` names the ``host:port`` pairs that may be private: what the operator typed, and their
+    ``inside`` names the ``host:port`` pairs that may be private: what the user typed, and their
     own proxy.
     """
 
     budget: Budget
     inside: frozenset[str]
     resolve: Resolve = field(default=addresses.resolve)
-    _wire: httpcore.NetworkBackend = field(default_factory=httpcore.SyncBackend)
+    wire: httpcore.NetworkBackend = field(default_factory=httpcore.SyncBackend)
 
     def connect_tcp(
         self,
@@ -91,13 +89,13 @@ class GuardedBackend(httpcore.NetworkBackend):
         try:
             found = self.resolve(host, port)
         except (OSError, UnicodeError):
-            raise httpcore.ConnectError("the name does not resolve") from None
+            raise NotFetched(Reason.UNRESOLVED, detail="the name does not resolve") from None
         if not allowed:
             addresses.require_public(host, found)
         failure: Exception = httpcore.ConnectError("the name has no address")
-        for address in found[: addresses.MAX_ADDRESSES]:
+        for address in found[:MAX_ADDRESSES]:
             try:
-                stream = self._wire.connect_tcp(
+                stream = self.wire.connect_tcp(
                     address, port, self.budget.left_s(), local_address, socket_options
                 )
             except httpcore.ConnectError as error:
@@ -107,16 +105,13 @@ class GuardedBackend(httpcore.NetworkBackend):
         raise failure
 
     def connect_unix_socket(self, *_: Any, **__: Any) -> httpcore.NetworkStream:
-        """Refuse: no source is a socket of this machine."""
-        raise httpcore.ConnectError("a source is a host")
-
-
-_MAX_READ: Final = 65536
+        """Refuse: nothing on the web is a socket of this machine."""
+        raise httpcore.ConnectError("a server is a host")
 
 
 @dataclass(slots=True)
 class _BoundedStream(httpcore.NetworkStream):
-    """A stream whose every step is under the source's budget."""
+    """A stream whose every step is under the budget."""
 
     stream: httpcore.NetworkStream
     budget: Budget

@@ -1,8 +1,8 @@
-"""Which proxy the operator's environment names for a host, in the usual variables.
+"""Which proxy the user's environment names for a host, in the usual variables.
 
-Comes in: the environment and a host. Goes out: the proxy's URL, or None. A proxy is the operator's
-own choice and may lie in their network. It sees which source is asked, never what is answered:
-through it, TLS runs from here to the source.
+Comes in: the environment and a host. Goes out: the proxy's URL, or None. A proxy is the user's own
+choice and may lie in their network. It sees which host is asked; over https it does not see what
+is answered.
 """
 
 from __future__ import annotations
@@ -13,13 +13,17 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_VARIABLES: Final = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
+_ALL: Final = ("all_proxy", "ALL_PROXY")
+_VARIABLES: Final = {
+    "https": ("https_proxy", "HTTPS_PROXY", *_ALL),
+    "http": ("http_proxy", "HTTP_PROXY", *_ALL),
+}
 _EXCEPTIONS: Final = ("no_proxy", "NO_PROXY")
 
 
-def proxy_for(host: str, port: int, env: Mapping[str, str]) -> str | None:
+def proxy_for(scheme: str, host: str, port: int, env: Mapping[str, str]) -> str | None:
     """Give the URL of the proxy through which ``host`` is to be reached."""
-    proxy = next((env[name] for name in _VARIABLES if env.get(name)), None)
+    proxy = next((env[name] for name in _VARIABLES[scheme] if env.get(name)), None)
     if proxy is None:
         return None
     listed = next((env[name] for name in _EXCEPTIONS if env.get(name)), "")

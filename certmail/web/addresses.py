@@ -1,8 +1,8 @@
-"""Which network addresses a source may have: those of the public Internet.
+"""Which network addresses a stranger may send us to: those of the public Internet.
 
-Comes in: a host and what its name resolves to. Goes out: the addresses to connect to, or a refusal.
-A name that leads into the operator's own network would make certmail ask there on a stranger's
-behalf; so an address is looked at once, and what was looked at is what is connected to.
+Comes in: a host and what its name resolves to. Goes out: nothing, or a refusal. A name that leads
+into the user's own network would make certmail ask there on a stranger's behalf; so an address is
+looked at once, and what was looked at is what is connected to.
 """
 
 from __future__ import annotations
@@ -11,15 +11,12 @@ import ipaddress
 import socket
 from typing import TYPE_CHECKING, Final
 
-from certmail.errors import KeyRefused
-from certmail.values import printable
+from certmail.web.failure import NotFetched, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    Resolve = Callable[[str, int], tuple[str, ...]]
-
-MAX_ADDRESSES: Final = 4
+    Resolve = Callable[[str, int], Sequence[str]]
 
 _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
 _INNER_NAMES: Final = ("localhost", "local", "internal", "intranet", "lan", "home.arpa", "onion")
@@ -35,26 +32,32 @@ def require_public_name(host: str) -> None:
     """Refuse a host that is inside by its very name, before anybody is asked about it.
 
     Raises:
-        KeyRefused: ``KEY-SOURCE-PRIVATE``.
+        NotFetched: ``PRIVATE``.
     """
     bare = host.lower().strip("[]").removesuffix(".")
     try:
         inside = not is_public(bare)
     except ValueError:
-        inside = bare.rpartition(".")[2] in _INNER_NAMES or bare.endswith(".home.arpa")
-        inside = inside or "." not in bare
+        last = bare.rpartition(".")[2]
+        inside = last in _INNER_NAMES or bare.endswith(".home.arpa") or "." not in bare
+        # Resolvers read 127.1 and 0x7f.1 as addresses, and no top-level domain begins so.
+        inside = inside or last[:1].isdigit()
     if inside:
-        raise private(host)
+        raise NotFetched(Reason.PRIVATE, detail=host)
 
 
-def require_public(host: str, addresses: tuple[str, ...]) -> None:
+def require_public(host: str, addresses: Sequence[str]) -> None:
     """Refuse a host of which any address is not public: a mixture is how rebinding looks.
 
     Raises:
-        KeyRefused: ``KEY-SOURCE-PRIVATE``.
+        NotFetched: ``PRIVATE``.
     """
-    if not all(is_public(address) for address in addresses):
-        raise private(host)
+    try:
+        public = all(is_public(address) for address in addresses)
+    except ValueError:
+        public = False
+    if not public:
+        raise NotFetched(Reason.PRIVATE, detail=host)
 
 
 def is_public(address: str) -> bool:
@@ -73,13 +76,3 @@ def is_public(address: str) -> bool:
         if inner is not None:
             found = inner
     return found.is_global and not found.is_multicast
-
-
-def private(host: str) -> KeyRefused:
-    """Refuse a host in a private network."""
-    return KeyRefused(
-        "KEY-SOURCE-PRIVATE",
-        f"{printable(host)} is a host of a private network or of this machine",
-        why="a source that leads there would make certmail ask inside your network for a stranger",
-        next="certmail key refresh --from https://HOST/…, if you know the place and mean it",
-    )
