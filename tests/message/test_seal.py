@@ -14,6 +14,7 @@ import pytest
 
 from certmail.errors import CertmailError, SealError
 from certmail.gnupg.runner import run
+from certmail.key.framing import split
 from certmail.key.packets import read_encrypted
 from certmail.message.letter import Letter
 from certmail.message.seal import (
@@ -360,9 +361,10 @@ def test_bytes_behind_the_message_are_refused(letter, pinned, signer, engine):
 def test_the_aead_packet_that_few_can_read_is_refused(letter, pinned, signer, engine):
     def aead(real, signed, to, also):
         packets = real.encrypt(signed, to=to, also=also)
+        [_, sealed] = split(packets)
         # Packet 18 becomes packet 20: new-format tag octets 0xD2 and 0xD4.
-        at = packets.index(b"\xd2", 80)
-        return packets[:at] + b"\xd4" + packets[at + 1 :]
+        assert packets[sealed.offset] == 0xD2
+        return packets[: sealed.offset] + b"\xd4" + packets[sealed.offset + 1 :]
 
     assert refused(letter, pinned, signer, Tampering(engine, on_encrypt=aead)) == "SEAL-AEAD-PACKET"
 
