@@ -485,10 +485,19 @@ def _old(**changed) -> Callable[[], Further]:
     return build
 
 
-def _sent(*, ends=AT, sha256="00" * 32) -> Callable[[], Further]:
+def _sent(*, ends) -> Callable[[], Further]:
+    return lambda: _logged(ends, "00" * 32)
+
+
+def _again() -> Further:
+    """Give a log that has this very certificate."""
+    return _logged(AT, served.read((make.der_of(make.leaf()),))[0].sha256)
+
+
+def _logged(ends, sha256: str) -> Further:
     one = Sent(at="2026-01-02T03:04:05+00:00", names=(make.HOST,), ends=ends, serial="1f",
                sha256=sha256)  # fmt: skip
-    return lambda: Further(sent=(one,))
+    return Further(sent=(one,))
 
 
 NAMES = (
@@ -514,7 +523,7 @@ NAMES = (
     Vector("the_log_has_one_that_ends_later", make.bundle, ("SENT-LATER",),
            further=_sent(ends=AT + 120 * DAY)),
     Vector("the_log_has_this_very_one", make.bundle, ("SENT-SAME",),
-           further=lambda: _sent(sha256=served.read((make.der_of(make.leaf()),))[0].sha256)()),
+           further=_again),
     Vector("leaf_outside_the_constraints", _lower(extra=((x509.NameConstraints(
         [x509.DNSName("example.net")], None), True),)), ("CHAIN-NAME-CONSTRAINTS",)),
     Vector("intermediate_for_mail", _lower(extra=(x509.ExtendedKeyUsage(

@@ -29,7 +29,9 @@ class Terminal:
             cwd=user.home,
             start_new_session=True,
             # A test runner's worker may ignore Ctrl-C, and children inherit that.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+            preexec_fn=lambda: signal.signal(  # noqa: PLW1509 - the test has one thread
+                signal.SIGINT, signal.default_int_handler
+            ),
         )
         os.close(follower)
         self.seen = b""
