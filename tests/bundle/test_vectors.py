@@ -12,7 +12,7 @@ from certmail.bundle.findings import Severity
 from tests.bundle import make, vectors
 
 CODE = re.compile(
-    r"(?:FILE|LINES|CHAR|SPACE|BLOCK|BOUNDARY|BASE64|TEXT|LABEL|KEY|CERT|LEAF|CHAIN|DOMAIN|REPLACE)"
+    r"(?:FILE|LINES|CHAR|SPACE|BLOCK|BOUNDARY|BASE64|TEXT|LABEL|KEY|CERT|LEAF|CHAIN|DOMAIN|REPLACE|SENT)"
     r"(?:-[A-Z0-9]+)+"
 )
 
