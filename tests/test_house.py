@@ -20,7 +20,7 @@ PACKAGE = ROOT / "certmail"
 
 # The arrows. A room is a module or a package of certmail; a longer name wins over a shorter one.
 
-CORE = ("errors", "values", "recipient", "bundle", "key", "message")
+CORE = ("errors", "values", "recipient", "submission", "bundle", "key", "message")
 EDGES = (
     "gnupg",
     "delivery",
@@ -46,15 +46,16 @@ ARROWS = {
     "errors": (),
     "values": ("errors",),
     "recipient": ("values",),
+    "submission": (),
     "bundle": ("errors", "values", "recipient"),
     "key": ("errors", "values", "recipient"),
     "message": ("errors", "values", "recipient", "bundle", "key"),
     # The edges see the core and never each other.
     "key.bundled": ("errors", "values", "recipient", "key"),
     "gnupg": ("errors", "values", "recipient", "key", "message"),
-    "delivery": ("errors", "values", "recipient", "key", "message"),
+    "delivery": ("errors", "values", "submission", "recipient", "key", "message"),
     "secrets": ("errors", "values"),
-    "settings": ("errors", "values"),
+    "settings": ("errors", "values", "submission"),
     "lineage": ("errors", "values", "bundle", "web"),
     "keysources": ("errors", "values", "recipient", "web"),
     "keystore": ("errors", "values"),

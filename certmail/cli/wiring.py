@@ -97,7 +97,7 @@ class Workbench:
 
     def relay(self, sender: Address) -> Relay:
         """Put the relay together from the settings; the login defaults to the sender's address."""
-        from certmail.delivery.relay import Mode, Proxy, ProxyKind, Relay, Reports, TlsPath
+        from certmail.delivery.relay import Mode, Proxy, Relay
         from certmail.settings import keys
 
         user = self.settings.get(keys.RELAY_USER)
@@ -112,9 +112,9 @@ class Workbench:
             spki_pins=pins.sha256 if pins else (),
             client_cert=self.settings.get(keys.RELAY_CLIENT_CERT),
             client_key=self.settings.get(keys.RELAY_CLIENT_KEY),
-            tls_path=TlsPath[self.settings.require(keys.RELAY_REQUIRE_TLS_PATH).name],
-            reports=Reports[self.settings.require(keys.RELAY_DSN).name],
-            proxy=Proxy(ProxyKind[at.kind.name], at.host, at.port) if at else None,
+            tls_path=self.settings.require(keys.RELAY_REQUIRE_TLS_PATH),
+            reports=self.settings.require(keys.RELAY_DSN),
+            proxy=Proxy(at.kind, at.host, at.port) if at else None,
         )
 
     def timeouts(self) -> Timeouts:

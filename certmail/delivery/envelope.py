@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from certmail.delivery.outcome import ASKED, NOT_ASKED, NOT_OFFERED, Asked
-from certmail.delivery.relay import Reports, TlsPath
+from certmail.submission import Reports, TlsPath
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,8 +13,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from certmail.delivery.relay import ProxyKind
 from certmail.errors import SettingsError
+from certmail.submission import ProxyKind
 from certmail.values import printable
 
 if TYPE_CHECKING:

@@ -17,6 +17,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from certmail.errors import SettingsError
+from certmail.submission import ProxyKind, Reports, TlsPath
 from certmail.values import Hostname, printable
 
 if TYPE_CHECKING:
@@ -50,34 +51,6 @@ class Mode(Enum):
     def default_port(self) -> int:
         """The port that IANA assigned: 465 for submissions, 587 for submission."""
         return 465 if self is Mode.IMPLICIT else 587
-
-
-class TlsPath(Enum):
-    """Whether the servers behind the relay must use verified TLS too (RFC 8689 §4.3).
-
-    What travels is encrypted for the recipient either way; TLS behind the relay hides who writes
-    to whom. `NOT_ASKED` is for a recipient whose server does not know REQUIRETLS: a message that
-    asks for it would be returned.
-    """
-
-    WHEN_OFFERED = "when-offered"
-    REQUIRED = "required"
-    NOT_ASKED = "not-asked"
-
-
-class Reports(Enum):
-    """What the relay and those behind it should report to the sender (RFC 3461 §4.1)."""
-
-    FAILURE = "failure"
-    SUCCESS = "success"
-    NOT_ASKED = "not-asked"
-
-
-class ProxyKind(Enum):
-    """How a proxy is asked to connect."""
-
-    SOCKS5 = "socks5"
-    HTTP_CONNECT = "http"
 
 
 @dataclass(frozen=True, slots=True)

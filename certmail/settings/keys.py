@@ -19,6 +19,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
+from certmail.submission import ProxyKind, Reports, TlsPath
 from certmail.values import Address, Fingerprint, Hostname
 
 if TYPE_CHECKING:
@@ -48,22 +49,6 @@ class RelayMode(Enum):
         return 465 if self is RelayMode.IMPLICIT else 587
 
 
-class TlsPath(Enum):
-    """Whether servers behind the relay must use verified TLS too (RFC 8689 §4.3)."""
-
-    WHEN_OFFERED = "when-offered"
-    REQUIRED = "required"
-    NOT_ASKED = "not-asked"
-
-
-class Reports(Enum):
-    """What the sender wants to be told by the mail system (RFC 3461 §4.1)."""
-
-    FAILURE = "failure"
-    SUCCESS = "success"
-    NOT_ASKED = "not-asked"
-
-
 class KeyRefresh(Enum):
     """Whether a send looks for a newer copy of the key by itself when it needs one."""
 
@@ -80,13 +65,6 @@ class Pins:
     def __str__(self) -> str:
         """Give them with commas between, as a setting spells them."""
         return ",".join(self.sha256)
-
-
-class ProxyKind(Enum):
-    """How a proxy is asked to connect."""
-
-    SOCKS5 = "socks5"
-    HTTP_CONNECT = "http"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from certmail.cli.wiring import Workbench
-from certmail.delivery.relay import Proxy, ProxyKind, Reports, TlsPath
+from certmail.delivery.relay import Proxy
 from certmail.errors import SettingsError
 from certmail.gnupg.runner import Gpg
 from certmail.settings.resolve import resolve
+from certmail.submission import ProxyKind, Reports, TlsPath
 from certmail.values import Address, Hostname
 
 AT = datetime(2026, 3, 4, tzinfo=UTC)

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from certmail.delivery.relay import Mode, TlsPath
+from certmail.delivery.relay import Mode
+from certmail.submission import TlsPath
 from tests.delivery import certificates
 from tests.delivery.conftest import server_context
 from tests.delivery.hostile import PASSWORD, USER, Deed, Reaction, Talk

@@ -1,0 +1,37 @@
+"""What can be asked of a relay and of the way to it: words that settings and delivery share.
+
+Comes in: nothing. Goes out: enumerations, whose values are what people write. None of them has a
+member that would do without TLS to the relay.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class TlsPath(Enum):
+    """Whether the servers behind the relay must use verified TLS too (RFC 8689 §4.3).
+
+    What travels is encrypted for the recipient either way; TLS behind the relay hides who writes
+    to whom. `NOT_ASKED` is for a recipient whose server does not know REQUIRETLS: a message that
+    asks for it would be returned.
+    """
+
+    WHEN_OFFERED = "when-offered"
+    REQUIRED = "required"
+    NOT_ASKED = "not-asked"
+
+
+class Reports(Enum):
+    """What the relay and those behind it should report to the sender (RFC 3461 §4.1)."""
+
+    FAILURE = "failure"
+    SUCCESS = "success"
+    NOT_ASKED = "not-asked"
+
+
+class ProxyKind(Enum):
+    """How a proxy is asked to connect."""
+
+    SOCKS5 = "socks5"
+    HTTP_CONNECT = "http"
