@@ -192,16 +192,17 @@ def _signed_shape(parts: tuple[Element, ...]) -> Shape:
 
 def rsa_public_key(modulus: int, exponent: int) -> bytes:
     """Write the SubjectPublicKeyInfo of an RSA key, as certificates carry it."""
-    numbers = _tlv(SEQUENCE, _integer(modulus) + _integer(exponent))
+    numbers = tlv(SEQUENCE, _integer(modulus) + _integer(exponent))
     rsa_encryption = bytes.fromhex("300d06092a864886f70d0101010500")
-    return _tlv(SEQUENCE, rsa_encryption + _tlv(BIT_STRING, b"\0" + numbers))
+    return tlv(SEQUENCE, rsa_encryption + tlv(BIT_STRING, b"\0" + numbers))
 
 
 def _integer(value: int) -> bytes:
-    return _tlv(INTEGER, value.to_bytes(value.bit_length() // 8 + 1))
+    return tlv(INTEGER, value.to_bytes(value.bit_length() // 8 + 1))
 
 
-def _tlv(tag: int, content: bytes) -> bytes:
+def tlv(tag: int, content: bytes) -> bytes:
+    """Write one element in DER (X.690 §8.1): tag, shortest length, content."""
     length = len(content)
     if length < _LONG_FORM:
         return bytes([tag, length]) + content

@@ -76,12 +76,4 @@ def in_format(octets: bytes, key_format: KeyFormat) -> bytes:
 
 
 def _pkcs8(inner: bytes) -> bytes:
-    return _tlv(der.SEQUENCE, _VERSION_0 + _RSA_NULL + _tlv(der.OCTET_STRING, inner))
-
-
-def _tlv(tag: int, content: bytes) -> bytes:
-    length = len(content)
-    if length < _LONG_FORM:
-        return bytes([tag, length]) + content
-    octets = length.to_bytes((length.bit_length() + 7) // 8)
-    return bytes([tag, _LONG_FORM | len(octets)]) + octets + content
+    return der.tlv(der.SEQUENCE, _VERSION_0 + _RSA_NULL + der.tlv(der.OCTET_STRING, inner))
