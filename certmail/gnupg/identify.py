@@ -66,8 +66,4 @@ def identify_key(
         KeyRefused: as `examine_key`, and whatever the judgement refuses.
     """
     found = examine_key(data, source=source, recipient=recipient, gpg=gpg, env=env, at=at)
-    if found.refused is not None:
-        raise found.refused
-    if found.pinned is None:
-        raise TypeError("a key that is not refused is pinned")
-    return found.pinned
+    return found.require_pinned()

@@ -117,6 +117,14 @@ class KeyReport:
     refused: KeyRefused | None
     unusable: KeyRefused | None
 
+    def require_pinned(self) -> PinnedKey:
+        """Give the pinned key, expired or not, or raise why it is refused."""
+        if self.refused is not None:
+            raise self.refused
+        if self.pinned is None:
+            raise TypeError("a key that is not refused is pinned")
+        return self.pinned
+
 
 def judge(
     block: KeyBlock,
@@ -174,11 +182,7 @@ def identify(
             ``KEY-SUBKEY-REVOKED``, ``WITNESSES-DISAGREE``.
     """
     report = judge(block, verdicts, gpg_report, recipient=recipient, at=at, source=source)
-    if report.refused is not None:
-        raise report.refused
-    if report.pinned is None:
-        raise TypeError("a key that is not refused is pinned")
-    return report.pinned
+    return report.require_pinned()
 
 
 def pin(
