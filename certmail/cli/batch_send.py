@@ -13,7 +13,8 @@ import click
 
 from certmail import office
 from certmail.batch import Outcome, in_parallel, worst
-from certmail.cli.deliver import PROVIDER_WARNING, Manner, error_as_json, handed_as_json
+from certmail.cli.deliver import PROVIDER_WARNING, Manner, handed_as_json
+from certmail.cli.draw import error_as_json
 from certmail.durable import StateError
 from certmail.errors import BundleError, CertmailError, UsageError
 from certmail.office import Handed, Office

@@ -10,7 +10,7 @@ import click
 
 from certmail import office
 from certmail.batch import Outcome
-from certmail.cli.draw import draw_error
+from certmail.cli.draw import draw_error, error_as_json
 from certmail.office import Handed, Office, hand_over
 from certmail.outbox.store import Again
 
@@ -160,17 +160,6 @@ def handed_as_json(handed: Handed) -> dict[str, Any]:
         "error": error_as_json(error) if error else None,
         "code": error.code if error else None,
         "exit_status": handed.status,
-    }
-
-
-def error_as_json(error: CertmailError) -> dict[str, Any]:
-    """Give an error as JSON values."""
-    return {
-        "code": error.code,
-        "what": error.what,
-        "why": error.why,
-        "next": error.next,
-        "left": error.left.name.lower(),
     }
 
 

@@ -30,7 +30,7 @@ from certmail.cli import (
 )
 from certmail.cli.config_command import config
 from certmail.cli.doctor_command import doctor
-from certmail.cli.draw import draw_error
+from certmail.cli.draw import draw_error, error_as_json
 from certmail.cli.explain_command import explain
 from certmail.cli.hardening import harden
 from certmail.errors import CertmailError
@@ -154,11 +154,7 @@ def _report(error: CertmailError, *, as_json: bool) -> int:
 def _as_json(error: CertmailError) -> dict[str, Any]:
     return {
         "schema": "certmail.error/1",
-        "code": error.code,
-        "what": error.what,
-        "why": error.why,
-        "next": error.next,
-        "left": error.left.name.lower(),
+        **error_as_json(error),
         "file": error.file,
         "lines": list(error.lines) if error.lines else None,
         "exit_status": error.exit_status,
