@@ -210,7 +210,7 @@ class Office:
     @property
     def offered(self) -> Offered:
         """What is known of the relay before it is dialled."""
-        return Offered(self.relay.mode.value, pin=self.relay.pin)
+        return Offered(self.relay.mode.scheme, pin=self.relay.pin)
 
     def run(self, feed: Callable[[], Awaitable[None]]) -> None:
         """Deliver whatever ``feed`` puts into the post, and whatever it held before.

@@ -9,6 +9,23 @@ from __future__ import annotations
 from enum import Enum
 
 
+class Mode(Enum):
+    """When TLS begins (RFC 8314 §3.3). Nothing here means "if the relay happens to offer it"."""
+
+    IMPLICIT = "implicit"
+    STARTTLS = "starttls"
+
+    @property
+    def scheme(self) -> str:
+        """How a relay's URL begins; names the keyring entry."""
+        return "smtps" if self is Mode.IMPLICIT else "smtp+starttls"
+
+    @property
+    def default_port(self) -> int:
+        """The port that IANA assigned: 465 for submissions, 587 for submission."""
+        return 465 if self is Mode.IMPLICIT else 587
+
+
 class TlsPath(Enum):
     """Whether the servers behind the relay must use verified TLS too (RFC 8689 §4.3).
 

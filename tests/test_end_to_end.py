@@ -11,13 +11,14 @@ from datetime import UTC, datetime
 import pytest
 import trustme
 
-from certmail.delivery.relay import Mode, Relay
+from certmail.delivery.relay import Relay
 from certmail.delivery.smtp import deliver
 from certmail.gnupg.identify import identify_key
 from certmail.gnupg.runner import run
 from certmail.gnupg.signers import find_signer
 from certmail.message.letter import Request
 from certmail.recipient import CLEVER_CLOUD
+from certmail.submission import Mode
 from certmail.values import Hostname, Secret
 from certmail.walk import Order, seal_bundle
 from certmail.walk import deliver as walk_deliver

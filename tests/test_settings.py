@@ -17,6 +17,7 @@ from certmail.errors import CertmailError, SettingsError
 from certmail.settings import file as settings_file
 from certmail.settings import keys
 from certmail.settings.resolve import Settings, load, resolve
+from certmail.submission import Mode
 from certmail.values import Address, Fingerprint, Hostname
 
 ROOT = Path(__file__).parent.parent
@@ -109,7 +110,7 @@ def test_the_port_follows_the_mode_unless_it_is_set(mode, port):
     settings = settle(flags={"relay.mode": mode})
     assert (settings.get(keys.RELAY_PORT), settings.get(keys.RELAY_MODE)) == (
         port,
-        keys.RelayMode(mode),
+        Mode(mode),
     )
     assert settle(flags={"relay.mode": mode, "relay.port": "2525"}).get(keys.RELAY_PORT) == 2525
 

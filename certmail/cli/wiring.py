@@ -97,7 +97,7 @@ class Workbench:
 
     def relay(self, sender: Address) -> Relay:
         """Put the relay together from the settings; the login defaults to the sender's address."""
-        from certmail.delivery.relay import Mode, Proxy, Relay
+        from certmail.delivery.relay import Proxy, Relay
         from certmail.settings import keys
 
         user = self.settings.get(keys.RELAY_USER)
@@ -106,7 +106,7 @@ class Workbench:
         return Relay(
             host=self.settings.require(keys.RELAY_HOST),
             port=self.settings.require(keys.RELAY_PORT),
-            mode=Mode[self.settings.require(keys.RELAY_MODE).name],
+            mode=self.settings.require(keys.RELAY_MODE),
             user=(sender.text if user is None else user) or None,
             ca_file=self.settings.get(keys.RELAY_CA_FILE),
             spki_pins=pins.sha256 if pins else (),

@@ -14,8 +14,8 @@ from aiosmtplib import SMTPResponseException
 
 from certmail.delivery import outcome, tls
 from certmail.delivery.outcome import Stage
-from certmail.delivery.relay import Mode
 from certmail.delivery.replies import Fault, Reply, ReplyFault
+from certmail.submission import Mode
 from certmail.values import printable
 
 if TYPE_CHECKING:

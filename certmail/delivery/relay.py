@@ -13,11 +13,10 @@ import ipaddress
 import math
 import re
 from dataclasses import dataclass, fields
-from enum import Enum
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from certmail.errors import SettingsError
-from certmail.submission import ProxyKind, Reports, TlsPath
+from certmail.submission import Mode, ProxyKind, Reports, TlsPath
 from certmail.values import Hostname, printable
 
 if TYPE_CHECKING:
@@ -39,18 +38,6 @@ The same on every machine, so it tells a relay nothing, neither a host name nor 
 name such as ``localhost.localdomain`` would be looked up by relays that check HELO names (Postfix
 ``reject_unknown_helo_hostname``); a literal is never looked up, and its syntax always holds.
 """
-
-
-class Mode(Enum):
-    """When TLS begins (RFC 8314 §3.3). Nothing here means "if the relay happens to offer it"."""
-
-    IMPLICIT = "smtps"
-    STARTTLS = "smtp+starttls"
-
-    @property
-    def default_port(self) -> int:
-        """The port that IANA assigned: 465 for submissions, 587 for submission."""
-        return 465 if self is Mode.IMPLICIT else 587
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +133,7 @@ class Relay:
     def url(self) -> str:
         """Protocol, host and port: ``smtps://smtp.example.org:465``; names the keyring entry."""
         host = f"[{self.host}]" if ":" in self.host.text else self.host.text
-        return f"{self.mode.value}://{host}:{self.port}"
+        return f"{self.mode.scheme}://{host}:{self.port}"
 
     @property
     def ehlo_argument(self) -> str:

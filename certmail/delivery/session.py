@@ -24,9 +24,8 @@ from certmail.delivery import auth, envelope, faults, outcome, text, tls
 from certmail.delivery.dial import dial
 from certmail.delivery.outcome import Stage, Where
 from certmail.delivery.proxy import dial_through
-from certmail.delivery.relay import Mode
 from certmail.delivery.replies import Reply, ReplyFault, VettedProtocol
-from certmail.submission import TlsPath
+from certmail.submission import Mode, TlsPath
 from certmail.values import printable
 
 if TYPE_CHECKING:

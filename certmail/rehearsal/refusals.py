@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from certmail.batch import classify, exit_status
-from certmail.delivery.relay import Mode, Relay
+from certmail.delivery.relay import Relay
 from certmail.delivery.smtp import deliver
 from certmail.errors import CertmailError, RelayError
 from certmail.gnupg.identify import identify_key
@@ -27,6 +27,7 @@ from certmail.recipient import CLEVER_CLOUD
 from certmail.rehearsal.authority import throwaway_authority
 from certmail.rehearsal.reader import ReaderError
 from certmail.rehearsal.server import LOOPBACK, handshake_server, mail_server, scripted_server
+from certmail.submission import Mode
 from certmail.values import Fingerprint, Hostname, Secret
 from certmail.walk import check_bundle
 

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from secrets import token_urlsafe
 from typing import TYPE_CHECKING, Final
 
-from certmail.delivery.relay import Mode, Relay, Timeouts
+from certmail.delivery.relay import Relay, Timeouts
 from certmail.gnupg.engine import GnuPG
 from certmail.gnupg.homes import throwaway_home
 from certmail.gnupg.identify import identify_key
@@ -43,6 +43,7 @@ from certmail.rehearsal.refusals import (
     write_private,
 )
 from certmail.rehearsal.server import LOOPBACK, mail_server
+from certmail.submission import Mode
 from certmail.values import Address, Fingerprint, Hostname
 from certmail.walk import Order, Sealing, seal_bundle
 

@@ -19,7 +19,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
-from certmail.submission import ProxyKind, Reports, TlsPath
+from certmail.submission import Mode, ProxyKind, Reports, TlsPath
 from certmail.values import Address, Fingerprint, Hostname
 
 if TYPE_CHECKING:
@@ -35,18 +35,6 @@ PIN_OCTETS: Final = 32
 """SHA-256, the one hash that RFC 7469 §2.1.1 names."""
 
 ENVIRONMENT_PREFIX: Final = "CERTMAIL_"
-
-
-class RelayMode(Enum):
-    """How TLS begins. There is no third member: RFC 8314 §3.3 prefers the first."""
-
-    IMPLICIT = "implicit"
-    STARTTLS = "starttls"
-
-    @property
-    def port(self) -> int:
-        """The port registered for this mode (RFC 8314 §3.3, RFC 6409 §3.1)."""
-        return 465 if self is RelayMode.IMPLICIT else 587
 
 
 class KeyRefresh(Enum):
@@ -246,11 +234,11 @@ RELAY_HOST: Final = Key(
 )
 RELAY_MODE: Final = Key(
     name="relay.mode",
-    read=RelayMode,
+    read=Mode,
     wants="implicit or starttls",
     example="implicit",
     help="How TLS begins; it is required either way.",
-    default=RelayMode.IMPLICIT,
+    default=Mode.IMPLICIT,
     without="implicit",
 )
 RELAY_PORT: Final = Key(

@@ -27,13 +27,14 @@ from certmail.settings.keys import (
     TABLES,
     Key,
     Never,
-    RelayMode,
     never,
 )
 from certmail.values import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+
+    from certmail.submission import Mode
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -199,9 +200,9 @@ def resolve(
             key = keys.get(given.spelled) or _refuse_name(given, known=keys)
             settings[key.name] = Setting(_judged(given, key=key), given.origin)
     if RELAY_PORT.name not in settings:
-        mode = cast("Setting[RelayMode]", settings[RELAY_MODE.name]).value
+        mode = cast("Setting[Mode]", settings[RELAY_MODE.name]).value
         origin = Origin(Source.DEFAULT, f"of {RELAY_MODE.name} {mode.value}")
-        settings[RELAY_PORT.name] = Setting(mode.port, origin)
+        settings[RELAY_PORT.name] = Setting(mode.default_port, origin)
     return Settings(path, settings)
 
 

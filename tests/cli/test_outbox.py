@@ -20,9 +20,9 @@ import pytest
 import trustme
 
 from certmail.cli import entry
-from certmail.delivery.relay import Mode
 from certmail.ledger.chain import Ledger
 from certmail.outbox.store import open_outbox
+from certmail.submission import Mode
 from tests.cli.conftest import PASSWORD as SECRET
 from tests.cli.conftest import Ran, User
 from tests.cli.test_terminal import Terminal

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import trustme
 
-from certmail.delivery.relay import Mode
+from certmail.submission import Mode
 from tests.control.clients import CLIENTS
 from tests.control.judge import COMPARED, World, judge
 from tests.delivery.cases import CASES, Case, Family

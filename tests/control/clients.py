@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Protocol
 
 import aiosmtplib
 
-from certmail.delivery.relay import Mode, Relay, Timeouts
+from certmail.delivery.relay import Relay, Timeouts
 from certmail.delivery.smtp import deliver
 from certmail.errors import CertmailError, DeliveryUnknown
+from certmail.submission import Mode
 from certmail.values import Hostname, Secret
 from tests.delivery.hostile import USER
 from tests.peers import need

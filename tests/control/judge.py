@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import trustme
 
-    from certmail.delivery.relay import Mode
+    from certmail.submission import Mode
     from tests.control.clients import Said
 
 COMPARED = tuple(case for case in CASES if not case.wishes and not case.ours)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from certmail.delivery.relay import Mode
+from certmail.submission import Mode
 from tests.control.clients import CLIENTS
 from tests.control.judge import COMPARED, World, judge
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from certmail.delivery.relay import Mode, Relay, Timeouts
+from certmail.delivery.relay import Relay, Timeouts
 from certmail.delivery.smtp import deliver
 from certmail.errors import CertmailError
+from certmail.submission import Mode
 from certmail.values import Hostname, Secret
 from tests.delivery.hostile import PASSWORD, USER, HostileRelay
 from tests.delivery.message import sealed

@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from certmail.delivery.relay import Mode
-from certmail.submission import TlsPath
+from certmail.submission import Mode, TlsPath
 from tests.delivery import certificates
 from tests.delivery.conftest import server_context
 from tests.delivery.hostile import PASSWORD, USER, Deed, Reaction, Talk

@@ -13,7 +13,7 @@ import ssl
 import threading
 from typing import TYPE_CHECKING, Self
 
-from certmail.delivery.relay import Mode
+from certmail.submission import Mode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Self
 
-from certmail.delivery.relay import Mode
+from certmail.submission import Mode
 
 USER = "ops@example.org"
 PASSWORD = "canary-Pässword-7f3a"

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from certmail.delivery.relay import Mode
+from certmail.submission import Mode
 from tests.delivery.hostile import PASSWORD, USER
 from tests.peers import need
 

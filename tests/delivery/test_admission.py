@@ -8,11 +8,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from certmail.delivery.relay import Mode, Relay
+from certmail.delivery.relay import Relay
 from certmail.delivery.smtp import deliver
 from certmail.delivery.text import is_canonical, stuffed
 from certmail.errors import SealError, SecretError
 from certmail.message.seal import SealedMessage
+from certmail.submission import Mode
 from certmail.values import Address, Hostname
 from tests.delivery.attempt import AT, CountedPassword, attempt
 from tests.delivery.hostile import HostileRelay

@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509 import load_pem_x509_certificate
 
 from certmail.delivery.outcome import Stage
-from certmail.delivery.relay import Mode
+from certmail.submission import Mode
 from tests.delivery.attempt import AT, attempt
 from tests.delivery.conftest import server_context
 from tests.delivery.hostile import HostileRelay

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from certmail.delivery.relay import Mode, Timeouts
+from certmail.delivery.relay import Timeouts
+from certmail.submission import Mode
 from tests.delivery.attempt import attempt
 from tests.delivery.conftest import server_context
 from tests.delivery.hostile import HostileRelay

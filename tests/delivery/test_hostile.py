@@ -8,8 +8,9 @@ from functools import cache
 import pytest
 
 from certmail.delivery.outcome import Stage
-from certmail.delivery.relay import Mode, Timeouts
+from certmail.delivery.relay import Timeouts
 from certmail.errors import DeliveryUnknown, Left
+from certmail.submission import Mode
 from tests.delivery.attempt import Attempt, attempt, refuse_leak
 from tests.delivery.cases import CASES, Case, Family, Truth
 from tests.delivery.hostile import HostileRelay

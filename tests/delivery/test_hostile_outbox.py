@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from typing import TYPE_CHECKING
 
 import pytest
 
-from certmail.delivery.relay import Mode, Relay
+from certmail.delivery.relay import Relay
 from certmail.ledger.chain import Ledger
 from certmail.message.record import SCHEMA, SealRecord
 from certmail.office import Office, hand_over
@@ -21,6 +22,9 @@ from tests.delivery.cases import CASES, Case, Truth
 from tests.delivery.hostile import USER, HostileRelay
 from tests.delivery.message import sealed
 from tests.delivery.test_hostile import STALLED, USUAL
+
+if TYPE_CHECKING:
+    from certmail.submission import Mode
 
 FOR_GOOD = {
     "RELAY-AUTH-MECHANISM",

@@ -11,9 +11,10 @@ import time
 import pytest
 
 from certmail.delivery.outcome import Stage
-from certmail.delivery.relay import Mode, Relay, Timeouts
+from certmail.delivery.relay import Relay, Timeouts
 from certmail.delivery.smtp import deliver, deliver_async
 from certmail.errors import DeliveryUnknown, SecretError
+from certmail.submission import Mode
 from certmail.values import Hostname, Secret
 from tests.delivery.attempt import AT, CountedPassword
 from tests.delivery.hostile import USER, Deed, HostileRelay

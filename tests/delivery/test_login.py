@@ -8,8 +8,9 @@ import logging
 import pytest
 
 from certmail.delivery import auth
-from certmail.delivery.relay import Mode, Relay
+from certmail.delivery.relay import Relay
 from certmail.errors import RelayError, SecretError
+from certmail.submission import Mode
 from certmail.values import Hostname, Secret
 from tests.delivery.attempt import attempt, refuse_leak
 from tests.delivery.hostile import USER, HostileRelay, Talk

@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from certmail.delivery.relay import Mode, Timeouts
+from certmail.delivery.relay import Timeouts
+from certmail.submission import Mode
 from tests.delivery.attempt import attempt
 from tests.delivery.hostile import PASSWORD, HostileRelay, Talk
 from tests.delivery.message import sealed

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from certmail.delivery.relay import Mode, Timeouts
+from certmail.delivery.relay import Timeouts
+from certmail.submission import Mode
 from certmail.values import Address
 from tests.delivery import postfix
 from tests.delivery.attempt import attempt, refuse_leak

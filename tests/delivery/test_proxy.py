@@ -10,9 +10,9 @@ from typing import Self
 
 import pytest
 
-from certmail.delivery.relay import Mode, Proxy, Relay, Timeouts
+from certmail.delivery.relay import Proxy, Relay, Timeouts
 from certmail.errors import SettingsError
-from certmail.submission import ProxyKind
+from certmail.submission import Mode, ProxyKind
 from certmail.values import Hostname
 from tests.delivery.attempt import attempt
 from tests.delivery.conftest import server_context

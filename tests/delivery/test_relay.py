@@ -4,8 +4,9 @@ import math
 
 import pytest
 
-from certmail.delivery.relay import Mode, Relay, Timeouts
+from certmail.delivery.relay import Relay, Timeouts
 from certmail.errors import SettingsError
+from certmail.submission import Mode
 from certmail.values import Hostname
 
 HOST = Hostname("smtp.example.org")
@@ -42,7 +43,7 @@ def test_a_login_that_auth_cannot_carry_is_refused(user):
 )
 def test_the_url_binds_protocol_host_and_port(relay, url):
     assert relay.url == url
-    assert f"{relay.mode.value}://{relay}" == url
+    assert f"{relay.mode.scheme}://{relay}" == url
 
 
 @pytest.mark.parametrize(

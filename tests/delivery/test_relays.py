@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
-from certmail.delivery.relay import Mode
+from certmail.submission import Mode
 from tests.delivery.attempt import attempt, refuse_leak
 from tests.delivery.conftest import server_context
 from tests.delivery.front import Front

@@ -7,8 +7,9 @@ import time
 import pytest
 
 from certmail.delivery.outcome import Stage
-from certmail.delivery.relay import Mode, Timeouts
+from certmail.delivery.relay import Timeouts
 from certmail.errors import DeliveryUnknown, Left, RelayError
+from certmail.submission import Mode
 from tests.delivery.attempt import attempt
 from tests.delivery.cases import MALFORMED
 from tests.delivery.hostile import Deed, HostileRelay, Talk

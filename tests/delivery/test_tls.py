@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from certmail.delivery import tls
-from certmail.delivery.relay import Mode, Relay
+from certmail.delivery.relay import Relay
 from certmail.errors import RelayError, SettingsError
+from certmail.submission import Mode
 from certmail.values import Hostname
 from tests.delivery import certificates
 

@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from certmail.delivery.relay import Mode, Timeouts
+from certmail.delivery.relay import Timeouts
+from certmail.submission import Mode
 from tests.delivery import certificates
 from tests.delivery.attempt import Attempt, attempt
 from tests.delivery.conftest import server_context

@@ -20,9 +20,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from certmail.delivery import envelope, tls
-from certmail.delivery.relay import Mode, Relay
+from certmail.delivery.relay import Relay
 from certmail.errors import Left, SettingsError
-from certmail.submission import Reports, TlsPath
+from certmail.submission import Mode, Reports, TlsPath
 from certmail.values import Hostname
 from tests.delivery import certificates
 from tests.delivery.attempt import attempt

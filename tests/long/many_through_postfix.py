@@ -23,13 +23,13 @@ from pathlib import Path
 import trustme
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from certmail.delivery.relay import Mode
 from certmail.gnupg.homes import throwaway_home
 from certmail.gnupg.runner import find_gpg, run
 from certmail.ledger.chain import Ledger
 from certmail.outbox.states import State
 from certmail.outbox.store import open_outbox
 from certmail.rehearsal.authority import throwaway_authority
+from certmail.submission import Mode
 from tests.cli.conftest import RENEWED
 from tests.delivery import postfix
 from tests.delivery.hostile import PASSWORD, USER

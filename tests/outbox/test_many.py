@@ -11,11 +11,12 @@ from aiosmtpd.smtp import SMTP
 
 from certmail.delivery.many import deliver_many
 from certmail.delivery.outcome import Receipt
-from certmail.delivery.relay import Mode, Relay
+from certmail.delivery.relay import Relay
 from certmail.errors import RelayError
 from certmail.rehearsal.authority import throwaway_authority
 from certmail.rehearsal.refusals import server_context
 from certmail.rehearsal.server import LOOPBACK, mail_server
+from certmail.submission import Mode
 from certmail.values import Hostname, Secret
 from tests.delivery.message import sealed as sealed_message
 

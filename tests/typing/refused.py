@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from certmail import walk
 from certmail.bundle.check import CheckedBundle
-from certmail.delivery.relay import Mode, Relay
+from certmail.delivery.relay import Relay
 from certmail.message.letter import Letter, Request, compose
 from certmail.message.seal import Copy, SealedMessage, seal
 from certmail.recipient import CLEVER_CLOUD
 from certmail.settings import keys
-from certmail.submission import Reports, TlsPath
+from certmail.submission import Mode, Reports, TlsPath
 from certmail.values import Hostname, Secret
 
 if TYPE_CHECKING:
