@@ -88,8 +88,10 @@ def replace(path: Path, content: bytes) -> None:
     partial = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
     try:
         try:
+            # What a crash of an earlier process left is removed, and nobody's link is followed.
+            partial.unlink(missing_ok=True)
             with os.fdopen(
-                os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb"
+                os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb"
             ) as out:
                 out.write(content)
                 out.flush()

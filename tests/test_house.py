@@ -55,7 +55,7 @@ ARROWS = {
     "gnupg": ("errors", "values", "recipient", "key", "message"),
     "delivery": ("errors", "values", "submission", "recipient", "key", "message"),
     "secrets": ("errors", "values"),
-    "settings": ("errors", "values", "submission"),
+    "settings": ("errors", "values", "submission", "durable"),
     "lineage": ("errors", "values", "bundle", "web"),
     "keysources": ("errors", "values", "recipient", "web"),
     "keystore": ("errors", "values"),

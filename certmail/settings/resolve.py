@@ -129,7 +129,7 @@ class Settings:
             if setting is None:
                 yield Row(key.name, "", None)
             else:
-                yield Row(key.name, _shown(setting.value, key=key), setting.origin)
+                yield Row(key.name, shown(setting.value, key=key), setting.origin)
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,7 +310,7 @@ def _line_range(given: _Given) -> tuple[int, int] | None:
     return (given.origin.line, given.origin.line) if given.origin.line else None
 
 
-def _shown(value: object, *, key: Key[object]) -> str:
+def shown(value: object, *, key: Key[object]) -> str:
     """Spell a value as the settings file would, but of a command only the program."""
     if key is RELAY_PASSWORD_COMMAND and isinstance(value, tuple):
         return f"{printable(value[0])} …"
