@@ -20,6 +20,7 @@ from certmail.errors import SealError
 from certmail.gnupg.failure import Failure, why_failed
 from certmail.gnupg.homes import throwaway_home
 from certmail.gnupg.runner import Gpg, Result, run
+from certmail.key.bare import asks_for_ocb, bare
 from certmail.key.pin import PinnedKey, Usability
 from certmail.values import Fingerprint
 
@@ -134,8 +135,9 @@ class GnuPG:
             SealError: ``SEAL-ENCRYPTION-FAILED``.
         """
         recipients = [f"{to.encryption_subkey.text}!"]
+        packets, unsigned = _without_ocb(to.packets)
         with throwaway_home() as home:
-            self._import(to.packets, home=home, expected=to.fingerprint)
+            self._import(packets, *unsigned, home=home, expected=to.fingerprint)
             if also is not None and also.encryption_key is not None:
                 self._import(also.public_key, home=home, expected=also.fingerprint)
                 recipients.append(f"{also.encryption_key.text}!")
@@ -144,6 +146,7 @@ class GnuPG:
                 *_QUIET,
                 *_ISOLATED,
                 *_clock(to),
+                *unsigned,
                 "--no-throw-keyids",
                 "--cipher-algo",
                 "AES256",
@@ -180,7 +183,7 @@ class GnuPG:
             )
         return result.stdout
 
-    def _import(self, packets: bytes, *, home: Path, expected: Fingerprint) -> None:
+    def _import(self, packets: bytes, *options: str, home: Path, expected: Fingerprint) -> None:
         """Put one public key into a throw-away home.
 
         GnuPG's word on what it imported is not evidence, since user IDs can forge it; the packets
@@ -189,6 +192,7 @@ class GnuPG:
         result = run(
             self.gpg,
             *_ISOLATED,
+            *options,
             "--import-options",
             "no-import-clean,no-repair-keys",
             "--import",
@@ -207,6 +211,17 @@ class GnuPG:
 
 
 _SPOILT: Final = ("BADSIG", "ERRSIG", "EXPSIG", "EXPKEYSIG", "REVKEYSIG", "NO_PUBKEY", "NODATA")
+
+
+def _without_ocb(packets: bytes) -> tuple[bytes, tuple[str, ...]]:
+    """Give what to import so that GnuPG writes a packet of type 18, and the options for that.
+
+    The user IDs may go unsigned into a home where nobody else's are: who stands behind them was
+    proved when the key was pinned, by GnuPG too, and the subkey is chosen by its fingerprint.
+    """
+    if not asks_for_ocb(packets):
+        return packets, ()
+    return bare(packets), ("--allow-non-selfsigned-uid",)
 
 
 def _clock(key: PinnedKey) -> tuple[str, ...]:

@@ -45,6 +45,16 @@ class KeyFlags(IntFlag):
     ENCRYPT = 0x0C
 
 
+class Features(IntFlag):
+    """What the holder's programs can read (RFC 9580 §5.2.3.32), first octet."""
+
+    NONE = 0
+    SEIPD_V1 = 0x01
+    # Reserved in the RFC; GnuPG 2.3 and later mean their own packet of type 20 by it.
+    GNUPG_OCB = 0x02
+    SEIPD_V2 = 0x08
+
+
 HASH_NAMES: Final = {
     1: "MD5",
     2: "SHA-1",
@@ -62,7 +72,7 @@ WEAK_HASHES: Final = frozenset({1, 2, 3})
 """MD5, SHA-1, RIPEMD-160: RFC 9580 §9.5 lets no new signature be made with them."""
 
 _CREATED, _SIGNATURE_EXPIRES, _KEY_EXPIRES, _ISSUER, _FLAGS = 2, 3, 9, 16, 27
-_REVOCATION_REASON, _ISSUER_FINGERPRINT = 29, 33
+_REVOCATION_REASON, _FEATURES, _ISSUER_FINGERPRINT = 29, 30, 33
 _KNOWN: Final = frozenset(
     {
         *(2, 3, 4, 5, 6, 7, 9, 11, 12, 16, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32),
@@ -92,6 +102,7 @@ class Signature:
     expires: datetime | None
     key_lifetime_s: int | None
     flags: KeyFlags | None
+    features: Features
     issuer_fingerprint: Fingerprint | None
     issuer_key_ids: tuple[str, ...]
     revocation_reason: int | None
@@ -155,6 +166,7 @@ def read_signature(body: bytes, *, offset: int) -> Signature:
         expires=_after(created, fixed[_SIGNATURE_EXPIRES]),
         key_lifetime_s=None if lifetime is None else int.from_bytes(lifetime, "big"),
         flags=_flags(hashed, offset),
+        features=_features(hashed),
         issuer_fingerprint=_issuer_fingerprint((*hashed, *unhashed)),
         issuer_key_ids=_issuer_key_ids((*hashed, *unhashed)),
         revocation_reason=_revocation_reason(hashed),
@@ -179,6 +191,7 @@ def _read_v3(body: bytes, offset: int) -> Signature:
         expires=None,
         key_lifetime_s=None,
         flags=None,
+        features=Features.NONE,
         issuer_fingerprint=None,
         issuer_key_ids=(take(body, 7, 8, base=offset).hex().upper(),),
         revocation_reason=None,
@@ -224,6 +237,15 @@ def _flags(hashed: tuple[_Subpacket, ...], offset: int) -> KeyFlags | None:
         raise Damage(Fault.MALFORMED, offset)
     value = next(iter(values), None)
     return None if value is None else KeyFlags(value[0] & 0x0F if value else 0)
+
+
+def _features(hashed: tuple[_Subpacket, ...]) -> Features:
+    """Give every feature that is named anywhere: who names it twice still means it."""
+    found = Features.NONE
+    for subpacket in hashed:
+        if subpacket.type == _FEATURES and subpacket.body:
+            found |= Features(subpacket.body[0] & 0x0B)
+    return found
 
 
 def _issuer_fingerprint(area: tuple[_Subpacket, ...]) -> Fingerprint | None:

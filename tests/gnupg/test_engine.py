@@ -14,12 +14,16 @@ import pytest
 from certmail.errors import SealError
 from certmail.gnupg.engine import GnuPG
 from certmail.gnupg.homes import throwaway_home
+from certmail.gnupg.identify import identify_key
 from certmail.gnupg.runner import run
 from certmail.gnupg.signers import find_signer
+from certmail.key.bare import asks_for_ocb
 from certmail.key.packets import read_encrypted, read_signed
 from certmail.message.seal import Copy, Signer, seal
+from certmail.recipient import CLEVER_CLOUD, Recipient
 from certmail.values import Address, Fingerprint
 from tests.conftest import SENDER, exported
+from tests.readers.advertiser import Advertiser
 
 UNPROTECTED = ("--passphrase", "", "--pinentry-mode", "loopback")
 
@@ -448,3 +452,27 @@ def test_the_letter_carries_the_public_half_alone(gpg, sender, signer):
     from certmail.key.packets import read_key_block
 
     assert read_key_block(signer.public_key).fingerprint == sender.fingerprint
+
+
+def test_a_recipient_who_asks_for_gnupgs_own_form_gets_the_one_that_all_can_read(
+    gpg, engine, letter, signer, at
+):
+    """GnuPG 2.3 and later would write a packet of type 20, which RFC 9580 does not know."""
+    key = Advertiser(name=f"Asks <{CLEVER_CLOUD.address}>")
+    pinned = identify_key(
+        key.public(),
+        source="a test",
+        recipient=Recipient("Asks", CLEVER_CLOUD.address, Fingerprint(key.fingerprint)),
+        gpg=gpg,
+        env=os.environ,
+        at=at,
+    )
+    assert asks_for_ocb(pinned.packets)
+    packets = engine.encrypt(engine.sign(letter.entity, signer=signer), to=pinned, also=signer)
+    opens = {key.subkey_fingerprint[-16:], signer.encryption_key.key_id}
+    assert set(read_encrypted(packets).key_ids) == opens
+    with throwaway_home(os.environ) as home:
+        run(gpg, "--import", home=home, stdin=key.secret_block(), env=os.environ, timeout_s=60)
+        opened = run(gpg, "--decrypt", home=home, stdin=packets, env=os.environ, timeout_s=60)
+    assert opened.stdout == letter.entity
+    assert opened.first("DECRYPTION_OKAY") is not None
