@@ -6,6 +6,8 @@ from typing import Any, Final
 
 import click
 
+from certmail.cli.command import Command
+
 ASK: Final = "ask"
 """What the option without a fingerprint stands for."""
 
@@ -20,7 +22,7 @@ def accept_option(command: Any) -> Any:
     )(command)
 
 
-class Send(click.Command):
+class Send(Command):
     """A command on which ``--accept-expired-key`` may stand alone without taking the next word."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from certmail.cli import inputs, options
+from certmail.cli.command import Command
 
 if TYPE_CHECKING:
     from certmail.bundle.assemble.changes import Change
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 _FORMATS: Final = ("pkcs8", "pkcs1")
 
 
-@click.command()
+@click.command(cls=Command, short_help="Make the one canonical bundle of a file or of parts.")
 @click.argument("file", required=False)
 @inputs.with_inputs
 @inputs.with_issuers

@@ -16,6 +16,7 @@ from certmail.cli.check_json import (
     key_as_json,
     moment_of,
 )
+from certmail.cli.command import Command
 from certmail.errors import CertmailError
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class _Checked:
     pem: bytes = field(default=b"", repr=False)
 
 
-@click.command()
+@click.command(cls=Command, short_help="Tell whether the provider would take a bundle.")
 @click.argument("bundles", nargs=-1, metavar="[BUNDLE]...")
 @inputs.with_inputs
 @options.domain_option

@@ -9,9 +9,10 @@ from typing import Any
 import click
 
 from certmail.cli import options
+from certmail.cli.command import Command
 
 
-@click.command(short_help="Show each setting and where it came from.")
+@click.command(cls=Command, short_help="Show each setting and where it came from.")
 @options.json_option
 @click.pass_obj
 def config(common: dict[str, Any], as_json: bool) -> None:  # noqa: FBT001 - click's flag

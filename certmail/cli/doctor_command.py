@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from certmail.cli import options
+from certmail.cli.command import Command
 from certmail.errors import CertmailError
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class Look:
     exit_status: int = 0
 
 
-@click.command(short_help="Look at everything a send would need.")
+@click.command(cls=Command, short_help="Look at everything a send would need.")
 @options.json_option
 @options.with_settings(*options.SENDER, *options.KEY, *options.GNUPG, *options.RELAY)
 @click.pass_obj

@@ -28,6 +28,7 @@ from certmail.cli import (
     relay_command,
     send_commands,
 )
+from certmail.cli.command import Program
 from certmail.cli.config_command import config
 from certmail.cli.doctor_command import doctor
 from certmail.cli.draw import draw_error, error_as_json
@@ -54,11 +55,8 @@ _FOREIGN_LOGGERS: Final = ("gnupg", "asyncio", "aiosmtplib", "keyring")
 
 
 @click.group(
+    cls=Program,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exit status: 0 done, 1 a bug of certmail, 2 usage, 10 bundle, 11 key, 12 sealing,"
-    " 13 relay (nothing accepted), 14 delivery unknown (do not resend blindly), 15 password,"
-    " 16 settings, 17 state or log unusable, 18 refused for now, 19 not sent (both kept in the"
-    " outbox), 20 something is due, 130 interrupted.",
 )
 @click.version_option(__version__, "-V", "--version", message="certmail %(version)s")
 @click.option(
@@ -73,17 +71,10 @@ _FOREIGN_LOGGERS: Final = ("gnupg", "asyncio", "aiosmtplib", "keyring")
 def certmail(context: click.Context, settings_file: str | None, debug: bool) -> None:  # noqa: FBT001 - click's flag
     """Hand a TLS private key to Clever Cloud by signed and encrypted mail, or refuse.
 
-    First steps:
-
-    \b
-      certmail rehearse                 the whole job, on a throw-away set-up
-      certmail verify-key               is the bundled key the pinned one?
-      certmail key refresh              look for a newer copy of the key
-      certmail check bundle.pem         would the provider take this bundle?
-      certmail bundle --lineage DIR     make a bundle from certbot's files, or repair one
-      certmail preview bundle.pem       what would be sent, and who could read it?
-      certmail send bundle.pem          sign, encrypt and send it
-    """  # noqa: D301 - click reads the backspace as "leave these lines alone"
+    It verifies the provider's pinned OpenPGP key, checks the PEM bundle, seals it with GnuPG, and
+    submits it over verified TLS. No flag, file or variable changes the recipient or turns a
+    refusal off.
+    """
     context.obj = {**(context.obj or {}), "settings_file": settings_file, "debug": debug}
 
 

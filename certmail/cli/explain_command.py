@@ -9,10 +9,12 @@ from typing import Final
 
 import click
 
+from certmail.cli.command import Command
+
 _PAGE: Final = re.compile(r"^## (?P<code>\S+)\n+(?P<text>.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 
 
-@click.command(short_help="Explain an error's or finding's code.")
+@click.command(cls=Command, short_help="Explain an error's or finding's code.")
 @click.argument("code", required=False)
 def explain(code: str | None) -> int:
     """Explain CODE, like KEY-EXPIRED; without a code, list them all."""

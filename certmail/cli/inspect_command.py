@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from certmail.cli import options
+from certmail.cli.command import Command
 from certmail.errors import BundleError, SettingsError, UsageError
 from certmail.values import Hostname, printable
 
@@ -24,7 +25,7 @@ _MAX_PORT: Final = 65535
 _MAX_TIMEOUT_S: Final = 300
 
 
-@click.command()
+@click.command(cls=Command, short_help="Show what a server serves now, and what would change.")
 @click.argument("server", metavar="HOST[:PORT]")
 @click.option("--bundle", metavar="FILE", help="Compare with this bundle: names, key, end.")
 @click.option(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from certmail.cli import options
+from certmail.cli.command import Command
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
     from certmail.key.rows import SignatureRow
 
 
-@click.command("verify-key", short_help="Tell whether a key is the pinned one, and usable.")
+@click.command(
+    "verify-key", cls=Command, short_help="Tell whether a key is the pinned one, and usable."
+)
 @click.argument("file", required=False, metavar="[FILE]")
 @click.option(
     "--fingerprint",

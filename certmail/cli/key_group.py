@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from certmail.cli import key_commands, options
+from certmail.cli.command import Group
 
 if TYPE_CHECKING:
     from certmail.cli.keys_at_hand import Heard, KeysAtHand, Refreshed
@@ -22,7 +23,7 @@ _SETTINGS: Final = (*options.KEY, *options.KEY_WARNING, *options.GNUPG)
 _MAX_OCTETS: Final = 2 * 2**20
 
 
-@click.group()
+@click.group(cls=Group, short_help="Look at the recipient's key, and for newer copies of it.")
 def key() -> None:
     """Look at the recipient's key, look for newer copies of it, and tell where it came from.
 

@@ -114,6 +114,9 @@ _METAVARS: Final = {
     "APPLICATION": "ID",
     "ORGANISATION": "ID",
     "CONTACT": "TEXT",
+    "REFRESH": "auto|never",
+    "WARN_DAYS": "DAYS",
+    "MAX_AGE_DAYS": "DAYS",
 }
 
 json_option = click.option(

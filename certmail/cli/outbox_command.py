@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from certmail.cli import accept_option, delivery_options, options
+from certmail.cli.command import Group
 
 if TYPE_CHECKING:
     from certmail.office import Handed
@@ -20,7 +21,7 @@ _RETRYING: Final = (*options.KEY, *options.KEY_WARNING, *options.GNUPG)
 CONFIRMED: Final = "RESEND"
 
 
-@click.group(short_help="Show, retry and drop what was sealed and not settled.")
+@click.group(cls=Group, short_help="Show, retry and drop what was sealed and not settled.")
 def outbox() -> None:
     """Show what was sealed to be sent: what became of it, and what to do.
 

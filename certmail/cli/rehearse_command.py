@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from certmail.cli import options
+from certmail.cli.command import Command
 
 if TYPE_CHECKING:
     from certmail.rehearsal.rehearse import Rehearsal
 
 
-@click.command(short_help="Run the whole job on a throw-away set-up.")
+@click.command(cls=Command, short_help="Run the whole job on a throw-away set-up.")
 @click.argument("bundle", required=False, metavar="[BUNDLE]")
 @options.json_option
 @options.with_settings(*options.GNUPG)

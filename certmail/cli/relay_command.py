@@ -9,9 +9,10 @@ from typing import Any
 import click
 
 from certmail.cli import options
+from certmail.cli.command import Group
 
 
-@click.group(short_help="Show and accept how relays are spoken to.")
+@click.group(cls=Group, short_help="Show and accept how relays are spoken to.")
 def relay() -> None:
     """Show how relays were spoken to, and accept a weaker way knowingly.
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from certmail.cli import accept_option, delivery_options, inputs, options
+from certmail.cli.command import Command
 
 if TYPE_CHECKING:
     from certmail.cli.key_for_send import KeyForSend
@@ -50,7 +51,7 @@ _repair_option = click.option(
 )
 
 
-@click.command(short_help="Show what would be sent, and who could read it.")
+@click.command(cls=Command, short_help="Show what would be sent, and who could read it.")
 @click.argument("bundle", required=False)
 @inputs.with_inputs
 @inputs.with_issuers
