@@ -14,19 +14,19 @@ certmail hands a TLS private key to Clever Cloud by signed and encrypted mail,
 or refuses.
 
 First steps:
-  certmail rehearse                     the whole job, on a throw-away set-up
-  certmail doctor                       is everything here that a send needs?
-  certmail key refresh                  look for the newest copy of the key
+  certmail rehearse                 the whole job, on a throw-away set-up
+  certmail doctor                   is everything here that a send needs?
+  certmail key refresh              look for the newest copy of the key
 
 Then:
-  certmail check bundle.pem             would the provider take this bundle?
-  certmail bundle --lineage DIR         make a bundle of certbot's files
-  certmail preview bundle.pem           what would be sent, and who could read it?
-  certmail send bundle.pem              show it, ask, and send it
+  certmail check bundle.pem         would the provider take this bundle?
+  certmail bundle --lineage DIR     make a bundle of certbot's files
+  certmail preview bundle.pem       what would be sent, and who could read it?
+  certmail send bundle.pem          show it, ask, and send it
 
 Afterwards:
-  certmail log                          what was handed over
-  certmail due                          which certificates end soon
+  certmail log                      what was handed over
+  certmail due                      which certificates end soon
 
 All commands: certmail --help      One of them: certmail COMMAND --help"""
 
