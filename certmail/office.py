@@ -19,6 +19,7 @@ from certmail import walk
 from certmail.batch import Backoff, Outcome, Post, classify, exit_status
 from certmail.delivery.many import deliver_many
 from certmail.delivery.outcome import Receipt, Stage
+from certmail.delivery.probe import probe_now
 from certmail.delivery.smtp import Interruptible
 from certmail.durable import StateError
 from certmail.errors import CertmailError, Left
@@ -33,12 +34,13 @@ if TYPE_CHECKING:
 
     from certmail.delivery.auth import SecretSource
     from certmail.delivery.many import Ended, Far
+    from certmail.delivery.probe import Depth, Probed
     from certmail.delivery.relay import Relay, Timeouts
     from certmail.delivery.tls import TlsFacts
     from certmail.key.pin import PinnedKey
     from certmail.key.renew.acceptance import Acceptance
     from certmail.message.seal import SealedMessage
-    from certmail.values import Secret
+    from certmail.values import Address, Secret
 
 KEY_JUDGED_FOR: Final = timedelta(hours=1)
 """A run that lasts longer has the key judged again."""
@@ -173,6 +175,30 @@ class Once:
 
 
 @dataclass(slots=True)
+class Doorkeeper:
+    """Holds a relay against what worked with it before. ``live`` is what it offers now, if good."""
+
+    relay: Relay
+    ratchet: Ratchet
+    live: Offered | None = None
+
+    def before_dial(self) -> None:
+        """Hold what the settings ask for against it."""
+        self.ratchet.before_dial(self.relay.host.text, self._asked)
+
+    def before_secret(self, tls: TlsFacts, mechanism: str | None) -> None:
+        """Hold the live connection against it."""
+        live = replace(self._asked, tls_version=tls.version, mechanism=mechanism)
+        self.ratchet.before_secret(self.relay.host.text, live)
+        self.live = live
+
+    @property
+    def _asked(self) -> Offered:
+        """What is known of the relay before it is dialled."""
+        return Offered(self.relay.mode.scheme, pin=self.relay.pin)
+
+
+@dataclass(slots=True)
 class Office:
     """One run's deliveries. ``heard`` is told of each verdict as it is taken down."""
 
@@ -190,13 +216,14 @@ class Office:
     post: Post[Parcel] = field(init=False)
     log: Ledger = field(default_factory=ledger)
     ratchet: Ratchet = field(default_factory=ratchet)
-    live: Offered | None = None
+    door: Doorkeeper = field(init=False)
     tls: TlsFacts | None = None
     _secret: SecretSource | None = None
     _judged: tuple[datetime, PinnedKey] = field(init=False)
 
     def __post_init__(self) -> None:
         """Put the post together; nothing is dialled yet."""
+        self.door = Doorkeeper(self.relay, self.ratchet)
         self._judged = (self.bench.at, self.key.pinned)
         self.post = Post(
             session=self._session,
@@ -207,18 +234,13 @@ class Office:
             connections=self.connections,
         )
 
-    @property
-    def offered(self) -> Offered:
-        """What is known of the relay before it is dialled."""
-        return Offered(self.relay.mode.scheme, pin=self.relay.pin)
-
     def run(self, feed: Callable[[], Awaitable[None]]) -> None:
         """Deliver whatever ``feed`` puts into the post, and whatever it held before.
 
         Raises:
             RelayError: ``RATCHET-WEAKER``. StateError: what was sent could not be written down.
         """
-        self.ratchet.before_dial(self.relay.host.text, self.offered)
+        self.door.before_dial()
         source = self.bench.secret(self.relay)
         self._secret = None if source is None else Once(Interruptible(source))
 
@@ -293,9 +315,7 @@ class Office:
     def before_secret(self, tls: TlsFacts, mechanism: str | None) -> None:
         """Hold the live connection against what worked before."""
         self.tls = tls
-        live = replace(self.offered, tls_version=tls.version, mechanism=mechanism)
-        self.ratchet.before_secret(self.relay.host.text, live)
-        self.live = live
+        self.door.before_secret(tls, mechanism)
 
     def take_down(self, parcel: Parcel, verdict: Receipt | CertmailError, *, far: Far) -> None:
         """Write a verdict down: in the outbox, then in the log; then tell."""
@@ -324,8 +344,8 @@ class Office:
         if facts is not None:
             self.log.append(facts_of(self.outbox.entry(number), facts), left=left)
             self.outbox.logged(number)
-        if receipt is not None and self.live is not None:
-            self.ratchet.remember(self.relay.host.text, self.live, at=now)
+        if receipt is not None and self.door.live is not None:
+            self.ratchet.remember(self.relay.host.text, self.door.live, at=now)
         self.outbox.give_back(number)
         self.tell(Handed(self.outbox.entry(number), outcome, receipt, error, again_at))
 
@@ -343,7 +363,7 @@ class Office:
         }
         if self.tls is not None:
             found |= _tls_as_json(self.tls)
-            found["auth_mechanism"] = self.live.mechanism if self.live else None
+            found["auth_mechanism"] = self.door.live.mechanism if self.door.live else None
         return found
 
     def _facts(
@@ -491,3 +511,34 @@ def hand_over(desk: Office, number: int) -> Handed:
 
 async def _nothing() -> None:
     """Feed nothing more."""
+
+
+def visit(
+    relay: Relay,
+    *,
+    depth: Depth,
+    secret: SecretSource | None = None,
+    sender: Address | None = None,
+    timeouts: Timeouts | None = None,
+    heard: Callable[[Probed], None] | None = None,
+    progress: Callable[[Stage], None] | None = None,
+) -> Probed:
+    """Visit a relay without a message; what worked before is held against it, as for a delivery.
+
+    Nothing is remembered of it: only what carried a message has worked.
+
+    Raises:
+        RelayError: ``RATCHET-WEAKER``, or as a delivery does. SecretError: there is no password.
+    """
+    door = Doorkeeper(relay, ratchet())
+    door.before_dial()
+    return probe_now(
+        relay,
+        depth=depth,
+        secret=secret,
+        sender=sender,
+        timeouts=timeouts,
+        watch=door,
+        heard=heard,
+        progress=progress,
+    )

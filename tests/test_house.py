@@ -79,6 +79,7 @@ ARROWS = {
 # The transport never sees plaintext: it must not even know its types.
 UNSEEN = {
     "certmail.delivery": ("certmail.bundle", "certmail.message.letter"),
+    "certmail.delivery.probe": ("certmail.message",),
 }
 
 # What only some rooms may import; nobody else, not even inside a function.

@@ -38,6 +38,7 @@ class Stage(Enum):
     AUTH = "logging in"
     MAIL = "naming the sender"
     RCPT = "naming the recipient"
+    RSET = "taking sender and recipient back"
     DATA = "asking to send the message"
     BODY = "sending the message"
     VERDICT = "waiting for the verdict"

@@ -35,10 +35,13 @@ if TYPE_CHECKING:
     from certmail.delivery.relay import Relay, Timeouts
     from certmail.errors import CertmailError
     from certmail.message.seal import SealedMessage
-    from certmail.values import Secret
+    from certmail.values import Address, Secret
 
 GOODBYE_S: Final = 3.0
 """QUIT is a courtesy; nothing depends on its reply."""
+
+PROBE_ENVID: Final = "<certmail-probe@>"
+"""The envelope of a probe says in the relay's log what it was."""
 
 _SIZE: Final = re.compile(r"[0-9]{1,20}", re.ASCII)
 
@@ -98,8 +101,8 @@ class Session:
         self.progress(stage)
         self.stage = stage
 
-    async def open(self) -> None:
-        """Dial, with TLS from the first byte where that is the mode, and read the greeting."""
+    async def open(self) -> Reply:
+        """Dial, with TLS from the first byte where that is the mode, and give the greeting."""
         self.enter(Stage.CONNECT)
         with self._faults():
             async with asyncio.timeout(self.timeouts.connect_s):
@@ -109,7 +112,7 @@ class Session:
         self.enter(Stage.GREETING)
         with self._faults():
             await self.protocol.read_response(timeout=self.timeouts.command_s)
-        self._answered(_GREETED)
+        return self._answered(_GREETED)
 
     async def secure(self) -> None:
         """Have TLS proved, and what the relay offers known from inside it.
@@ -158,14 +161,18 @@ class Session:
         """
         sized = self._size_parameter(size)
         self.asked = envelope.ask(self.relay, message_id=sealed.message_id, offers=self._offers)
-        sender = sealed.sender.text.encode("ascii")
-        recipient = sealed.recipient.address.text.encode("ascii")
-        self.enter(Stage.MAIL)
-        await self._command(b"MAIL", b"FROM:<%s>" % sender, *sized, *envelope.mail(self.asked))
-        self._answered(_DONE)
-        self.enter(Stage.RCPT)
-        await self._command(b"RCPT", b"TO:<%s>" % recipient, *envelope.rcpt(self.asked))
-        self._answered(_WILL_REACH)
+        await self._name(sealed.sender, sealed.recipient.address, *sized)
+
+    async def name_in_vain(self, sender: Address, recipient: Address) -> tuple[Reply, Reply]:
+        """Give an envelope that nothing will follow, and take it back (RFC 5321 §4.1.1.5).
+
+        Asks for what a delivery would ask for. Gives the replies to RCPT and to RSET; what the
+        relay makes of RSET is no verdict on anything.
+        """
+        self.asked = envelope.ask(self.relay, message_id=PROBE_ENVID, offers=self._offers)
+        named = await self._name(sender, recipient)
+        self.enter(Stage.RSET)
+        return named, await self._command(b"RSET")
 
     async def send(self, wire: bytes) -> None:
         """Send the text, dots doubled (RFC 5321 §4.5.2): everything but the final dot."""
@@ -222,6 +229,15 @@ class Session:
         """Whether the last reply is one after which a command may follow."""
         last = self.protocol.reply
         return self.protocol.fault is None and last is not None and last.code not in _DEAF
+
+    @property
+    def size_limit(self) -> int | None:
+        """How many octets a message may have; None where no fixed limit is in force.
+
+        RFC 1870 §4: zero, or no number, means that there is none.
+        """
+        announced = self.client.esmtp_extensions.get("size", "").strip()
+        return int(announced) or None if _SIZE.fullmatch(announced) else None
 
     async def rest(self) -> bool:
         """Say RSET between two messages (RFC 5321 §4.1.1.5); tell whether another may follow.
@@ -285,6 +301,16 @@ class Session:
         with self._faults():
             await self.client.ehlo()
 
+    async def _name(self, sender: Address, recipient: Address, *sized: bytes) -> Reply:
+        self.enter(Stage.MAIL)
+        path = b"FROM:<%s>" % sender.text.encode("ascii")
+        await self._command(b"MAIL", path, *sized, *envelope.mail(self.asked))
+        self._answered(_DONE)
+        self.enter(Stage.RCPT)
+        path = b"TO:<%s>" % recipient.text.encode("ascii")
+        await self._command(b"RCPT", path, *envelope.rcpt(self.asked))
+        return self._answered(_WILL_REACH)
+
     async def _command(self, *words: bytes) -> Reply:
         with self._faults():
             await self.client.execute_command(*words)
@@ -305,10 +331,8 @@ class Session:
         """Give SIZE= where the relay knows it (RFC 1870 §3), or refuse before MAIL."""
         if not self.client.supports_extension("size"):
             return ()
-        announced = self.client.esmtp_extensions["size"].strip()
-        limit = int(announced) if _SIZE.fullmatch(announced) else 0
-        # RFC 1870 §4: zero, or no number, means that no fixed limit is in force.
-        if 0 < limit < size:
+        limit = self.size_limit
+        if limit is not None and limit < size:
             raise outcome.too_large(self.where, f"it has {size} octets and the limit is {limit}")
         return (b"SIZE=%d" % size,)
 

@@ -20,7 +20,7 @@ from certmail.delivery.outcome import Receipt, Stage
 from certmail.delivery.relay import Relay, Timeouts
 from certmail.delivery.session import Session
 from certmail.delivery.text import is_canonical
-from certmail.delivery.watch import Unwatched, Watch
+from certmail.delivery.watch import BeforeSecret, Unwatched, Watch
 from certmail.errors import CertmailError, SealError, SecretError
 from certmail.message.seal import SealedMessage
 
@@ -111,7 +111,7 @@ async def begin(
     """Connect, prove TLS, and log in: all that comes before the first message."""
     await session.open()
     await session.secure()
-    return await _log_in(session, secret, deadline=deadline, watch=watch)
+    return await log_in(session, secret, deadline=deadline, watch=watch)
 
 
 async def commit(
@@ -187,8 +187,8 @@ def admit(sealed: SealedMessage) -> bytes:
     return wire
 
 
-async def _log_in(
-    session: Session, source: SecretSource | None, *, deadline: asyncio.Timeout, watch: Watch
+async def log_in(
+    session: Session, source: SecretSource | None, *, deadline: asyncio.Timeout, watch: BeforeSecret
 ) -> Mechanism | None:
     """Read the password last of all, and try it once; the time a person types is not counted."""
     user = session.relay.user

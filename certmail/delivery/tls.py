@@ -29,6 +29,7 @@ from certmail.values import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from certmail.delivery.relay import Relay
 
@@ -81,6 +82,8 @@ class TlsFacts:
     cipher: str
     leaf_sha256: str
     spki_sha256: str
+    valid_from: datetime
+    valid_until: datetime
 
 
 def context_for(relay: Relay) -> ssl.SSLContext:
@@ -138,7 +141,9 @@ def prove(live: object, *, relay: Relay, context: ssl.SSLContext) -> TlsFacts:
     if not leaf:
         _refuse_unproven(relay, "the relay showed no certificate")
     try:
-        spki = load_der_x509_certificate(leaf).public_key()
+        certificate = load_der_x509_certificate(leaf)
+        spki = certificate.public_key()
+        valid = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     except (ValueError, UnsupportedAlgorithm):
         _refuse_unproven(relay, "the relay's certificate cannot be read")
     octets = spki.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
@@ -147,6 +152,8 @@ def prove(live: object, *, relay: Relay, context: ssl.SSLContext) -> TlsFacts:
         cipher=cipher[0],
         leaf_sha256=hashlib.sha256(leaf).hexdigest(),
         spki_sha256=hashlib.sha256(octets).hexdigest(),
+        valid_from=valid[0],
+        valid_until=valid[1],
     )
     # (5) a certificate from an authority that was deceived
     if relay.spki_pins and facts.spki_sha256 not in relay.spki_pins:

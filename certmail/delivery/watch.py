@@ -13,11 +13,15 @@ if TYPE_CHECKING:
     from certmail.delivery.tls import TlsFacts
 
 
-class Watch(Protocol):
-    """Hears of a step before it is done; the step waits until the call returns."""
+class BeforeSecret(Protocol):
+    """Hears of a login before it is done; it waits until the call returns."""
 
     def before_secret(self, tls: TlsFacts, mechanism: str | None) -> None:
         """Hear that TLS is proved; the password is read next, unless this raises."""
+
+
+class Watch(BeforeSecret, Protocol):
+    """Hears also of the final dot, in the same way."""
 
     def before_dot(self) -> None:
         """Hear that only the final dot is not sent; from the dot on only the relay can tell."""

@@ -134,7 +134,7 @@ class HostileRelay:
     """A relay with its points of misbehaviour; a context manager that ends what it started.
 
     Points: accept, greeting, ehlo, starttls, handshake, ehlo-inside, auth, auth-answer, mail,
-    rcpt, data, body, dot, quit.
+    rcpt, data, body, dot, rset, quit.
     """
 
     mode: Mode
@@ -228,6 +228,8 @@ class HostileRelay:
                 self._do(talk, "handshake", Talk.start_tls)
             case b"AUTH":
                 self._do(talk, "auth", lambda talk: self._log_in(talk, rest))
+            case b"RSET":
+                self._do(talk, "rset", b"250 2.0.0 forgotten\r\n")
             case b"QUIT":
                 self._do(talk, "quit", b"221 2.0.0 bye\r\n")
                 talk.leave()
