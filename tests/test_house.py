@@ -20,7 +20,16 @@ PACKAGE = ROOT / "certmail"
 
 # The arrows. A room is a module or a package of certmail; a longer name wins over a shorter one.
 
-CORE = ("errors", "values", "recipient", "submission", "bundle", "key", "message")
+CORE = (
+    "errors",
+    "values",
+    "recipient",
+    "submission",
+    "providers",
+    "bundle",
+    "key",
+    "message",
+)
 EDGES = (
     "gnupg",
     "delivery",
@@ -47,6 +56,7 @@ ARROWS = {
     "values": ("errors",),
     "recipient": ("values",),
     "submission": (),
+    "providers": ("submission",),
     "bundle": ("errors", "values", "recipient"),
     "key": ("errors", "values", "recipient"),
     "message": ("errors", "values", "recipient", "bundle", "key"),
