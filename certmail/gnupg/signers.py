@@ -98,16 +98,34 @@ def find_signer(
         chosen = _by_fingerprint(keys, fingerprint)
     else:
         chosen = _by_address(keys, address)
-    _require_usable(chosen)
-    block, public_key = _export(gpg, chosen.fingerprint, home=home, env=env)
+    return as_signer(gpg, chosen, address=address, name=name, home=home, env=env)
+
+
+def as_signer(
+    gpg: Gpg,
+    key: SecretKey,
+    *,
+    address: Address | None,
+    name: str | None,
+    home: Path | None,
+    env: Mapping[str, str],
+) -> Signer:
+    """Prove that ``key`` may sign for ``address``.
+
+    Raises:
+        SealError: ``SIGNER-ADDRESS``, ``SIGNER-EXPIRED``, ``SIGNER-REVOKED``,
+            ``SIGNER-CANNOT-SIGN``, ``SIGNER-NOT-FOUND``.
+    """
+    _require_usable(key)
+    block, public_key = _export(gpg, key.fingerprint, home=home, env=env)
     speaker, user_id = _speaker(block, address)
     return Signer(
         address=speaker,
         name=name if name is not None else _name_of(user_id),
-        fingerprint=chosen.fingerprint,
-        signing_keys=_keys_that(chosen.listing, "s"),
+        fingerprint=key.fingerprint,
+        signing_keys=keys_that(key.listing, "s"),
         public_key=public_key,
-        encryption_key=next(iter(reversed(_keys_that(chosen.listing, "e"))), None),
+        encryption_key=next(iter(reversed(keys_that(key.listing, "e"))), None),
     )
 
 
@@ -222,7 +240,7 @@ def _speaker(block: KeyBlock, address: Address | None) -> tuple[Address, str]:
     )
 
 
-def _keys_that(listing: Mapping[str, Any], capability: str) -> tuple[Fingerprint, ...]:
+def keys_that(listing: Mapping[str, Any], capability: str) -> tuple[Fingerprint, ...]:
     """List the primary and subkeys with a capability that are neither expired nor revoked."""
     found = []
     if capability in str(listing["cap"]):
