@@ -100,3 +100,9 @@ class SettingsError(CertmailError):
     """A setting is unknown, malformed or out of bounds."""
 
     exit_status = 16
+
+
+class AcmeError(CertmailError):
+    """Let's Encrypt by the provider cannot work for a domain."""
+
+    exit_status = 21

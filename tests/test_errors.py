@@ -29,6 +29,7 @@ def codes_in_source() -> set[str]:
 
 
 OTHER_WORDS = {
+    "CF-RAY",
     "ML-DSA-44",
     "ML-DSA-65",
     "ML-DSA-87",

@@ -29,6 +29,7 @@ CORE = (
     "bundle",
     "key",
     "message",
+    "acme",
 )
 EDGES = (
     "gnupg",
@@ -41,6 +42,7 @@ EDGES = (
     "key.bundled",
     "inspection",
     "lookups",
+    "challenge",
     "stores",
     "outbox",
     "ledger",
@@ -60,6 +62,7 @@ ARROWS = {
     "bundle": ("errors", "values", "recipient"),
     "key": ("errors", "values", "recipient"),
     "message": ("errors", "values", "recipient", "bundle", "key"),
+    "acme": ("errors", "values", "recipient", "bundle"),
     # The edges see the core and never each other.
     "key.bundled": ("errors", "values", "recipient", "key"),
     "gnupg": ("errors", "values", "recipient", "key", "message"),
@@ -71,6 +74,7 @@ ARROWS = {
     "keystore": ("errors", "values"),
     "inspection": ("errors", "values"),
     "lookups": ("errors", "values", "bundle", "web"),
+    "challenge": ("errors", "values", "acme", "web"),
     "stores": ("errors", "values", "bundle"),
     "durable": ("errors", "values"),
     "web": ("errors", "values"),

@@ -17,6 +17,7 @@ import click
 
 from certmail import __version__
 from certmail.cli import (
+    acme_command,
     bundle_command,
     bundle_commands,
     inspect_command,
@@ -84,6 +85,7 @@ for command in (
     bundle_commands.check,
     bundle_command.bundle,
     inspect_command.inspect,
+    acme_command.acme_test,
     send_commands.preview,
     send_commands.send,
     outbox_command.outbox,

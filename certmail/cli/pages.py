@@ -19,6 +19,7 @@ First steps:
   certmail key refresh              look for the newest copy of the key
 
 Then:
+  certmail acme-test DOMAIN         could Let's Encrypt do it, with no bundle?
   certmail check bundle.pem         would the provider take this bundle?
   certmail bundle --lineage DIR     make a bundle of certbot's files
   certmail preview bundle.pem       what would be sent, and who could read it?
@@ -64,6 +65,7 @@ STATUSES: Final = {
     18: "the relay refused for now; the message waits in the outbox",
     19: "not sent: no relay was reached that is safe to use; it waits in the outbox",
     20: "certificates end soon",
+    21: "Let's Encrypt, as the provider runs it, cannot work for the domain",
     130: "interrupted",
     143: "terminated",
 }
@@ -179,6 +181,14 @@ _PAGES: Final = {
             ),
         ),
         see_also=("check", "docs/check.md"),
+    ),
+    "acme-test": Page(
+        (
+            Example("certmail acme-test www.example.org", "can Let's Encrypt reach this domain?"),
+            Example("certmail acme-test www.example.org --json", "the same, for a script"),
+        ),
+        _statuses(0, 2, 21, done="Let's Encrypt can reach the domain; no bundle is needed"),
+        ("inspect", "docs/acme.md"),
     ),
     "preview": Page(
         (

@@ -35,7 +35,10 @@ _SUBJECTS: Final = (
 TITLES: Final = tuple(dict.fromkeys(title for title, _ in _SUBJECTS))
 
 _PURPOSES: Final = (
-    ("Before sending", ("rehearse", "doctor", "check", "bundle", "inspect", "preview")),
+    (
+        "Before sending",
+        ("rehearse", "doctor", "check", "bundle", "inspect", "acme-test", "preview"),
+    ),
     ("Sending", ("send", "outbox")),
     ("The recipient's key", ("key", "verify-key")),
     ("Afterwards", ("log", "due")),

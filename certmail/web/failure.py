@@ -21,6 +21,8 @@ class Reason(Enum):
     """The host's name leads to no address; the detail says so."""
     UNREACHABLE = auto()
     """No connection, or none that speaks HTTP to its end."""
+    NO_ROUTE = auto()
+    """This machine has no way to such an address, like IPv6 where there is none."""
     TLS = auto()
     """The server showed no certificate that verifies."""
     TIMEOUT = auto()

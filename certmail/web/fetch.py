@@ -30,7 +30,7 @@ _PORTS: Final = {"http": 80, "https": 443}
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _OK: Final = 200
 
-_FAILURES: Final = (
+FAILURES: Final = (
     httpcore.NetworkError,
     httpcore.ProtocolError,
     httpcore.ProxyError,
@@ -38,6 +38,7 @@ _FAILURES: Final = (
     OSError,
     ValueError,  # a header or a host name that no protocol allows
 )
+"""What httpcore and sockets raise where nothing, or nothing of HTTP, comes back."""
 
 
 class Given(Enum):
@@ -175,8 +176,8 @@ def _ask(url: httpx.URL, errand: _Errand) -> bytes | httpx.URL:
             return b"".join(response.iter_stream())
     except httpcore.TimeoutException:
         raise NotFetched(Reason.TIMEOUT) from None
-    except _FAILURES as error:
-        raise _unreachable(error) from None
+    except FAILURES as error:
+        raise unreachable(error) from None
 
 
 def _next(url: httpx.URL, there: str, status: int, limits: Limits) -> httpx.URL:
@@ -225,7 +226,7 @@ def _account(url: httpx.URL) -> tuple[bytes, bytes]:
     return url.username.encode(), url.password.encode()
 
 
-def _unreachable(error: Exception) -> NotFetched:
+def unreachable(error: Exception) -> NotFetched:
     """Tell a certificate that does not verify from a host that is not there."""
     seen: BaseException | None = error
     while seen is not None:
