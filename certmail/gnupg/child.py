@@ -50,14 +50,16 @@ def converse(
     streams = (child.stdout, child.stderr) + (() if status is None else (status,))
     drains = [_Drain(stream, child.kill) for stream in streams]
     workers: list[Thread] = [Thread(target=_feed, args=(child.stdin, stdin), daemon=True), *drains]
+    # A wait with a timeout looks, sleeps and looks again, longer each time; a thread is told.
+    end = Thread(target=child.wait, daemon=True)
     try:
-        for worker in workers:
+        for worker in (*workers, end):
             worker.start()
-        child.wait(timeout=timeout_s)
+        end.join(timeout_s)
+        if end.is_alive():
+            _refuse_timeout(timeout_s)
         for worker in workers:
             worker.join(timeout=max(deadline - time.monotonic(), grace_s))
-    except subprocess.TimeoutExpired:
-        _refuse_timeout(timeout_s)
     finally:
         _stop(child, grace_s)
         _finish(workers, grace_s)

@@ -56,18 +56,21 @@ def run_within(
     output = bytearray()
     reader = threading.Thread(target=_collect, args=(program.stdout, output), daemon=True)
     reader.start()
+    # A wait with a timeout looks, sleeps and looks again, longer each time; a thread is told.
+    end = threading.Thread(target=program.wait, daemon=True)
     try:
+        end.start()
         _hand_over(program.stdin, stdin)
-        status = program.wait(deadline_s)
-    except BaseException as fault:
+        end.join(deadline_s)
+        if end.is_alive():
+            raise TimeoutError  # noqa: TRY301 - ends the program like any other fault
+    except BaseException:
         program.kill()
         program.wait()
         reader.join(_DRAIN_S)
-        if isinstance(fault, subprocess.TimeoutExpired):
-            raise TimeoutError from None
         raise
     reader.join(_DRAIN_S)
-    return Ended(status, bytes(output))
+    return Ended(program.returncode, bytes(output))
 
 
 def _hand_over(pipe: IO[bytes] | None, octets: bytes) -> None:
