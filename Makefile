@@ -17,6 +17,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet install
 # A stamp carries the sum of the files it was made from: another lock, another stamp.
 sum = $(shell cat $(1) 2>/dev/null | cksum | cut -d ' ' -f 1)
 RUNTIME := $(VENV)/.runtime-$(call sum,requirements/runtime.txt)
+BENCH := $(VENV)/.bench-$(call sum,requirements/bench.txt pyproject.toml)
 DEV := $(VENV)/.dev-$(call sum,requirements/dev.txt pyproject.toml)
 
 .PHONY: help
@@ -48,10 +49,15 @@ format: $(DEV) ## format, and mend what the linter can mend
 wheel: $(DEV) ## build the wheel into dist/
 	$(BIN)/python -m build --wheel --no-isolation --outdir dist
 
+.PHONY: bench
+bench: $(BENCH) | gpg ## measure against what people use today; tables and charts in benchmarks/results
+	$(BIN)/python -m benchmarks $(ARGS)
+
 .PHONY: lock
 lock: $(VENV)/.lock-$(call sum,requirements/lock.txt) ## resolve the locks anew; UPGRADE=--upgrade takes newer releases
 	$(LOCK) -o requirements/runtime.txt
 	$(LOCK) --group dev -c requirements/runtime.txt -o requirements/dev.txt
+	$(LOCK) --group dev --group bench -c requirements/dev.txt -o requirements/bench.txt
 	$(LOCK_ONLY) --group lock -o requirements/lock.txt
 	@if grep -nE '://|^-|file:' requirements/*.txt; then \
 	echo "make: a lock names a place; it must hold names, versions and hashes only" >&2; exit 1; fi
@@ -97,6 +103,11 @@ $(DEV): | $(BIN)/python
 	$(PIP) --require-hashes -r requirements/dev.txt
 	$(PIP) --no-deps --no-build-isolation --editable .
 	@rm -f $(VENV)/.dev-* $(VENV)/.runtime-* && touch $@ $(RUNTIME)
+
+$(BENCH): | $(BIN)/python
+	$(PIP) --require-hashes -r requirements/bench.txt
+	$(PIP) --no-deps --no-build-isolation --editable .
+	@rm -f $(VENV)/.bench-* $(VENV)/.dev-* $(VENV)/.runtime-* && touch $@ $(DEV) $(RUNTIME)
 
 $(VENV)/.lock-%: | $(BIN)/python
 	$(PYTHON) -m venv $(VENV)/lock

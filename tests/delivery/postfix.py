@@ -45,7 +45,7 @@ myhostname = relay.test
 mydestination =
 alias_maps =
 local_recipient_maps =
-default_transport = virtual
+default_transport = {transport}
 virtual_mailbox_base = {root}/mail
 virtual_mailbox_maps = static:box/
 virtual_uid_maps = static:{uid}
@@ -82,6 +82,7 @@ trace unix - - n - 0 bounce
 error unix - - n - - error
 retry unix - - n - - error
 virtual unix - n n - - virtual
+discard unix - - n - - discard
 proxymap unix - - n - - proxymap
 anvil unix - - n - 1 anvil
 postlog unix-dgram n - n - 1 postlogd
@@ -94,7 +95,8 @@ class Logins:
     Only what Postfix asks: PLAIN with an initial response, LOGIN in two steps.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, password: str = PASSWORD) -> None:
+        self.password = password
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(str(path))
         path.chmod(0o666)
@@ -137,7 +139,10 @@ class Logins:
                 wire.flush()
 
     def _verdict(self, number: str, said: str) -> str:
-        verdict = "OK" if said == f"\0{USER}\0{PASSWORD}" else "FAIL"
+        # RFC 4616 §2: whom to act for may stand in front, and is the same or left out.
+        acting_for, _, login = said.partition("\0")
+        good = acting_for in {"", USER} and login == f"{USER}\0{self.password}"
+        verdict = "OK" if good else "FAIL"
         return f"{verdict}\t{number}\tuser={USER}\n"
 
 
@@ -164,8 +169,10 @@ class Postfix:
 
 
 @contextmanager
-def running(authority: trustme.CA) -> Iterator[Postfix]:
-    """Start a Postfix and end it, every process of it."""
+def running(
+    authority: trustme.CA, *, transport: str = "virtual", password: str = PASSWORD
+) -> Iterator[Postfix]:
+    """Start a Postfix and end it, every process of it; it stores or discards what it accepts."""
     program = need("postfix")
     if os.geteuid() != 0:
         if os.environ.get("CI"):
@@ -176,8 +183,8 @@ def running(authority: trustme.CA) -> Iterator[Postfix]:
         root = Path(folder)
         root.chmod(0o755)
         ports = dict(zip(Mode, free_ports(len(Mode)), strict=True))
-        _configure(root, ports, authority)
-        logins = Logins(root / "auth")
+        _configure(root, ports, authority, transport)
+        logins = Logins(root / "auth", password)
         _start(program, root)
         try:
             _await(ports.values(), root)
@@ -187,7 +194,7 @@ def running(authority: trustme.CA) -> Iterator[Postfix]:
             logins.close()
 
 
-def _configure(root: Path, ports: dict[Mode, int], authority: trustme.CA) -> None:
+def _configure(root: Path, ports: dict[Mode, int], authority: trustme.CA, transport: str) -> None:
     owner = pwd.getpwnam("postfix")
     for name in ("etc", "queue", "data", "mail"):
         (root / name).mkdir()
@@ -195,6 +202,7 @@ def _configure(root: Path, ports: dict[Mode, int], authority: trustme.CA) -> Non
         os.chown(root / name, owner.pw_uid, owner.pw_gid)
     words = {
         "root": root,
+        "transport": transport,
         "uid": owner.pw_uid,
         "gid": owner.pw_gid,
         "implicit": ports[Mode.IMPLICIT],
