@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Final, NoReturn
 
 from certmail.errors import CertmailError, Left
@@ -130,44 +131,85 @@ class Claims:
     """Which numbers this process has claimed; a claim ends with the process, however it ends.
 
     One byte of one file stands for each number, so that thousands need no thousand files. Such
-    locks belong to the process: there is one `Claims` for a file in it, and the file is opened
-    once. The set answers for the threads of this process.
+    locks belong to the process, and closing the file once ends all of them: so every `Claims` of a
+    process shares one descriptor for a file, and one set that answers for its threads.
     """
 
     def __init__(self, path: Path) -> None:
         """Open the file that carries the locks; nothing is ever written into it."""
         try:
-            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+            self._file = _ClaimFile.open(path)
         except OSError as error:
             refuse_unwritable(path, error)
         self._held: set[int] = set()
-        self._guard = threading.Lock()
 
     def take(self, number: int) -> bool:
         """Claim ``number``; tell whether it was free."""
-        with self._guard:
-            if number in self._held or not _take_byte(self._descriptor, number):
+        with _GUARD:
+            if number in self._file.held or not _take_byte(self._file.descriptor, number):
                 return False
+            self._file.held.add(number)
             self._held.add(number)
             return True
 
     def give_back(self, number: int) -> None:
-        """End the claim on ``number``."""
-        with self._guard:
+        """End the claim on ``number``, if it is held here."""
+        with _GUARD:
             if number in self._held:
                 self._held.discard(number)
-                _release_byte(self._descriptor, number)
+                self._file.held.discard(number)
+                _release_byte(self._file.descriptor, number)
 
     def give_back_all(self) -> None:
-        """End every claim and keep the file open."""
+        """End every claim held here and keep the file open."""
         for number in list(self._held):
             self.give_back(number)
 
     def close(self) -> None:
-        """End every claim."""
-        with self._guard:
-            os.close(self._descriptor)
-            self._held.clear()
+        """End every claim held here; the last to close closes the file."""
+        self.give_back_all()
+        self._file.leave()
+
+
+_GUARD: Final = threading.RLock()
+_CLAIM_FILES: Final[dict[tuple[int, int, int], _ClaimFile]] = {}
+"""By process, device and inode: a child that was forked holds none of its parent's locks."""
+
+
+@dataclass(slots=True)
+class _ClaimFile:
+    """One open file of locks, for as long as anybody in this process uses it."""
+
+    place: tuple[int, int, int]
+    descriptor: int
+    held: set[int] = field(default_factory=set)
+    users: int = 0
+
+    @staticmethod
+    def open(path: Path) -> _ClaimFile:
+        """Give the file that is open already, or open it."""
+        with _GUARD:
+            with suppress(FileNotFoundError):
+                shared = _CLAIM_FILES.get(_place(path.stat()))
+                if shared is not None:
+                    shared.users += 1
+                    return shared
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+            made = _ClaimFile(_place(os.fstat(descriptor)), descriptor, users=1)
+            _CLAIM_FILES[made.place] = made
+            return made
+
+    def leave(self) -> None:
+        """Close it with the last user."""
+        with _GUARD:
+            self.users -= 1
+            if not self.users:
+                os.close(self.descriptor)
+                _CLAIM_FILES.pop(self.place, None)
+
+
+def _place(found: os.stat_result) -> tuple[int, int, int]:
+    return os.getpid(), found.st_dev, found.st_ino
 
 
 if sys.platform == "win32":  # pragma: no cover
