@@ -22,7 +22,7 @@ from certmail.delivery.session import Session
 from certmail.delivery.text import is_canonical
 from certmail.delivery.watch import BeforeSecret, Unwatched, Watch
 from certmail.errors import CertmailError, SealError, SecretError
-from certmail.message.seal import SealedMessage
+from certmail.message.seal import SealedMessage, parse_sealed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -170,7 +170,8 @@ def admit(sealed: SealedMessage) -> bytes:
     """Take nothing but what the door made, prove it once more, and give its octets.
 
     (1) the very class: another could render bytes that it did not prove, (2) the proof, (3) lines
-    that SMTP carries unchanged: a bare CR or LF is how a second message is smuggled in.
+    that SMTP carries unchanged: a bare CR or LF is how a second message is smuggled in, (4) the
+    octets themselves, read and proved anew.
 
     Raises:
         SealError: ``SEAL-FORGED``, or what the proof says.
@@ -178,12 +179,17 @@ def admit(sealed: SealedMessage) -> bytes:
     # (1) a look-alike
     if type(sealed) is not SealedMessage:
         _refuse_forged(f"a {type(sealed).__name__} was handed over instead of a SealedMessage")
-    # (2) a value changed behind its back
-    sealed.prove()
+    # (2) a value changed behind its back, or never given to its constructor
+    try:
+        sealed.prove()
+        wire = sealed.wire()
+    except (AttributeError, TypeError):
+        _refuse_forged("the SealedMessage was not made by its constructor")
     # (3) a message within the message
-    wire = sealed.wire()
-    if not is_canonical(wire):
+    if type(wire) is not bytes or not is_canonical(wire):
         _refuse_forged("the sealed message is not lines of 7-bit text")
+    # (4) a part that proves itself as one thing and renders itself as another
+    parse_sealed(wire, pinned=sealed.pinned, signature=sealed.signature, copy_for=sealed.copy_for)
     return wire
 
 
@@ -224,8 +230,8 @@ def _refuse_forged(what: str) -> NoReturn:
         "SEAL-FORGED",
         what,
         why="only a message that was sealed and proved may leave this machine",
-        next="this is a bug in certmail: report the code",
-    )
+        next="hand over what seal() gave; if it was, this is a bug in certmail: report the code",
+    ) from None
 
 
 def no_progress(_stage: Stage) -> None:

@@ -12,6 +12,7 @@ from certmail.delivery.relay import Relay
 from certmail.delivery.smtp import deliver
 from certmail.delivery.text import is_canonical, stuffed
 from certmail.errors import SealError, SecretError
+from certmail.message.letter import OuterHeaders
 from certmail.message.seal import SealedMessage
 from certmail.submission import Mode
 from certmail.values import Address, Hostname
@@ -44,11 +45,31 @@ def look_alike() -> SealedMessage:
     return LookAlike(**{f.name: getattr(real, f.name) for f in dataclasses.fields(real)})
 
 
+class TwoFaced(OuterHeaders):
+    """Equal to whatever it is held against, and one header more when it is written."""
+
+    __slots__ = ()
+    __hash__ = None
+
+    def __eq__(self, other):
+        return True
+
+    def fields(self):
+        return (*super().fields(), ("X-Key", "MIIEvQIBADANBgkqhkiG9w0BAQEFAASC"))
+
+
+def two_faced() -> TwoFaced:
+    real = sealed().outer
+    return TwoFaced(**{f.name: getattr(real, f.name) for f in dataclasses.fields(real)})
+
+
 FORGED = {
     "bytes": (lambda: b"From: a@example.org\r\n\r\nkey\r\n", "SEAL-FORGED"),
     "text": (lambda: "hello", "SEAL-FORGED"),
     "nothing": (lambda: None, "SEAL-FORGED"),
     "subclass": (look_alike, "SEAL-FORGED"),
+    "never-built": (lambda: object.__new__(SealedMessage), "SEAL-FORGED"),
+    "two-faced": (lambda: forge(sealed(), outer=two_faced()), "SEAL-FILE-FOREIGN"),
     "plaintext-inside": (lambda: forge(sealed(), packets=b"-----BEGIN PRIVATE KEY-----"), None),
     "header-injected": (
         lambda: forge(sealed(), boundary="x\r\nBcc: a@example.org"),
