@@ -79,24 +79,30 @@ def ratchet() -> Ratchet:
     return Ratchet(state_folder() / "relays")
 
 
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
 @contextmanager
-def outbox_to_look() -> Iterator[Outbox]:
-    """Open the user's outbox and settle what a dead process left there."""
-    with open_outbox(state_folder() / "outbox") as opened:
-        opened.recover(at=_now())
+def outbox_to_look(
+    folder: Path | None = None, *, now: Callable[[], datetime] = _now
+) -> Iterator[Outbox]:
+    """Open the outbox of ``folder``, or the user's own; settle what a dead process left there."""
+    with open_outbox((folder or state_folder()) / "outbox") as opened:
+        opened.recover(at=now())
         yield opened
 
 
 @contextmanager
-def outbox() -> Iterator[Outbox]:
-    """Open the user's outbox to send from it, and bring the log up to it.
+def outbox(folder: Path | None = None, *, now: Callable[[], datetime] = _now) -> Iterator[Outbox]:
+    """Open it to send from it, and bring the log up to it.
 
     Raises:
         StateError: ``STATE-UNWRITABLE``, ``LOG-DAMAGED``: before anything is sent.
     """
-    log = ledger()
+    log = Ledger((folder or state_folder()) / "log")
     log.require_writable()
-    with outbox_to_look() as opened:
+    with outbox_to_look(folder, now=now) as opened:
         for entry in opened.unlogged():
             _catch_up(opened, entry, log)
         yield opened
@@ -216,6 +222,7 @@ class Office:
     post: Post[Parcel] = field(init=False)
     log: Ledger = field(default_factory=ledger)
     ratchet: Ratchet = field(default_factory=ratchet)
+    now: Callable[[], datetime] = _now
     door: Doorkeeper = field(init=False)
     tls: TlsFacts | None = None
     _secret: SecretSource | None = None
@@ -254,7 +261,7 @@ class Office:
         finally:
             # What an interrupt cut short is settled here and now, as if the process had ended.
             self.outbox.give_back_all()
-            self.outbox.recover(at=_now())
+            self.outbox.recover(at=self.now())
 
     async def _feed(self, feed: Callable[[], Awaitable[None]]) -> None:
         try:
@@ -271,7 +278,7 @@ class Office:
             offers,
             relay=self.relay,
             secret=self._secret,
-            now=_now,
+            now=self.now,
             timeouts=self.bench.timeouts(),
             progress=self.progress,
             entered=entered,
@@ -286,7 +293,7 @@ class Office:
         try:
             self._require_sendable(entry)
             sealed = walk.reopen(
-                self.outbox.wire(number), record=entry.record, pinned=self._pinned(), at=_now()
+                self.outbox.wire(number), record=entry.record, pinned=self._pinned(), at=self.now()
             )
             require_usable_or_accepted(sealed.pinned, self.key.accepted)
         except CertmailError as error:
@@ -307,7 +314,7 @@ class Office:
 
     def _pinned(self) -> PinnedKey:
         """Give the recipient's key, judged not long ago."""
-        now = _now()
+        now = self.now()
         if now - self._judged[0] > KEY_JUDGED_FOR:
             self._judged = (now, self.bench.key_as_of(now))
         return self._judged[1]
@@ -322,7 +329,7 @@ class Office:
         error = verdict if isinstance(verdict, CertmailError) else None
         receipt = verdict if isinstance(verdict, Receipt) else None
         outcome = classify(error)
-        number, now = parcel.entry.number, _now()
+        number, now = parcel.entry.number, self.now()
         entry = self.outbox.entry(number)
         cut_off = far.stage in _ENVELOPE and not far.listens
         pause = self.post.settle(number, error, cut_off=cut_off)
@@ -357,7 +364,7 @@ class Office:
     def facts_before_the_dot(self) -> dict[str, Any]:
         """Gather what is known of the connection before there is a verdict."""
         found: dict[str, Any] = {
-            "at": _now().isoformat(),
+            "at": self.now().isoformat(),
             "relay": self.relay.url,
             "user": self.relay.user,
         }
@@ -398,14 +405,14 @@ class Parcel:
 
     def begins(self) -> None:
         """Write down that it is being offered."""
-        self.office.outbox.move(self.entry.number, State.SENDING, at=_now())
+        self.office.outbox.move(self.entry.number, State.SENDING, at=self.office.now())
 
     def before_dot(self) -> None:
         """Write down that the dot is next; durable when this returns."""
         self.office.outbox.move(
             self.entry.number,
             State.DOT_SENT,
-            at=_now(),
+            at=self.office.now(),
             facts=self.office.facts_before_the_dot(),
         )
 
@@ -482,10 +489,6 @@ def _standing(entry: Entry, error: CertmailError) -> Outcome:
 
 def _left(state: State) -> Left:
     return {State.ACCEPTED: Left.SENT, State.UNKNOWN: Left.UNKNOWN}.get(state, Left.NOTHING)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 def hand_over(desk: Office, number: int) -> Handed:

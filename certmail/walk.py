@@ -7,7 +7,7 @@ its reach.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from certmail.bundle.check import CheckedBundle, Verdict, check
@@ -68,11 +68,14 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Sealing:
-    """A sealed message beside the letter it was made from, for those who may see both."""
+    """A sealed message beside the letter it was made from, for those who may see both.
+
+    ``findings`` are the warnings of a check that was part of the same walk.
+    """
 
     sealed: SealedMessage
     letter: Letter = field(repr=False)
-    findings: tuple[Finding, ...]
+    findings: tuple[Finding, ...] = ()
 
 
 def check_bundle(order: Order) -> tuple[CheckedBundle, tuple[Finding, ...]]:
@@ -82,9 +85,18 @@ def check_bundle(order: Order) -> tuple[CheckedBundle, tuple[Finding, ...]]:
         BundleRefused: with every finding, under the code of the first error.
     """
     verdict = check(order.pem, at=order.at, domains=order.domains, further=order.further)
+    return require_checked(verdict), verdict.findings
+
+
+def require_checked(verdict: Verdict) -> CheckedBundle:
+    """Give the bundle of a verdict, or refuse it with every finding.
+
+    Raises:
+        BundleRefused: under the code of the first error.
+    """
     if verdict.checked is None:
         raise BundleRefused(verdict)
-    return verdict.checked, verdict.findings
+    return verdict.checked
 
 
 def seal_bundle(
@@ -101,22 +113,48 @@ def seal_bundle(
     the user's GnuPG home. An ``accepted`` expiry is told to the recipient in the letter.
     """
     checked, findings = check_bundle(order)
-    signs = signer()
+    sealing = seal_checked(
+        checked,
+        pinned=pinned,
+        signer=signer(),
+        engine=engine,
+        request=order.request,
+        copy=order.copy,
+        accepted=accepted,
+    )
+    return replace(sealing, findings=findings)
+
+
+def seal_checked(
+    checked: CheckedBundle,
+    *,
+    pinned: PinnedKey,
+    signer: Signer,
+    engine: Engine,
+    request: Request,
+    copy: Copy,
+    accepted: Acceptance | None = None,
+) -> Sealing:
+    """Walk from a checked bundle to a sealed message, dated by the check.
+
+    Raises:
+        SealError: ``SEAL-…``, ``SIGN-…``, ``GPG-…`` for what does not hold.
+    """
     letter = compose(
         checked,
         sender=Sender(
-            address=signs.address,
-            name=signs.name,
-            fingerprint=signs.fingerprint,
-            public_key=armor.encode("PGP PUBLIC KEY BLOCK", signs.public_key),
+            address=signer.address,
+            name=signer.name,
+            fingerprint=signer.fingerprint,
+            public_key=armor.encode("PGP PUBLIC KEY BLOCK", signer.public_key),
         ),
         recipient=pinned.recipient,
-        request=order.request,
-        at=order.at,
+        request=request,
+        at=checked.at,
         remarks=accepted.remarks() if accepted is not None else (),
     )
-    sealed = seal(letter, pinned=pinned, signer=signs, engine=engine, copy=order.copy)
-    return Sealing(sealed=sealed, letter=letter, findings=findings)
+    sealed = seal(letter, pinned=pinned, signer=signer, engine=engine, copy=copy)
+    return Sealing(sealed=sealed, letter=letter)
 
 
 def reopen(data: bytes, *, record: SealRecord, pinned: PinnedKey, at: datetime) -> SealedMessage:

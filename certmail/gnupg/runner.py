@@ -102,14 +102,14 @@ class Result:
         return why_failed(self.status)
 
 
-def find_gpg(path: str | None = None) -> Gpg:
-    """Find GnuPG, by ``path`` or on PATH, and ask its version.
+def find_gpg(path: str | None = None, *, env: Mapping[str, str] = os.environ) -> Gpg:
+    """Find GnuPG, by ``path`` or on the PATH of ``env``, and ask its version.
 
     Raises:
         SealError: ``GPG-MISSING``, ``GPG-TOO-OLD``.
     """
     named = path or "gpg"
-    found = shutil.which(named)
+    found = shutil.which(named, path=env.get("PATH"))
     if found is None:
         _refuse_missing(f"there is no program {printable(named)}")
     absolute = os.path.abspath(found)  # noqa: PTH100 - resolving links would hide the chosen name
@@ -118,7 +118,7 @@ def find_gpg(path: str | None = None) -> Gpg:
             [absolute, "--no-options", "--version"],
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            env=child_environment(os.environ, home=None),
+            env=child_environment(env, home=None),
             timeout=VERSION_TIMEOUT_S,
             check=False,
         )

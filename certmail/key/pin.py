@@ -215,6 +215,21 @@ def require_usable(pinned: PinnedKey) -> None:
         raise refusal
 
 
+def require_usable_at(pinned: PinnedKey, *, at: datetime) -> None:
+    """Refuse a key that was usable when it was judged and has ended by ``at``.
+
+    Raises:
+        KeyRefused: ``KEY-EXPIRED``, ``KEY-SUBKEY-EXPIRED``.
+    """
+    require_usable(pinned)
+    if pinned.expires is not None and pinned.expires < at:
+        raise refusals.expired(pinned.expires, pinned.source)
+    if pinned.subkey_expires is not None and pinned.subkey_expires < at:
+        raise refusals.subkey_expired(
+            pinned.encryption_subkey, pinned.subkey_expires, pinned.source
+        )
+
+
 def _vouch(
     block: KeyBlock, standing: Standing, choice: Choice, *, recipient: Recipient, source: str
 ) -> PinnedKey:
