@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import certmail
 from certmail import walk
 from certmail.bundle.check import CheckedBundle
 from certmail.delivery.relay import Relay
@@ -19,6 +20,7 @@ from certmail.submission import Mode, Reports, TlsPath
 from certmail.values import Hostname, Secret
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from certmail.key.keyblock import KeyBlock
@@ -38,6 +40,68 @@ def only_a_sealed_message_is_delivered(
     walk.deliver(sealed.wire(), transport=transport)  # mypy: arg-type
     walk.deliver(None, transport=transport)  # mypy: arg-type
     walk.deliver(sealed, transport=transport, accepted=True)  # mypy: arg-type
+
+
+def the_library_delivers_only_what_was_sealed(
+    made: certmail.Sealing,
+    checked: certmail.CheckedBundle,
+    relay: certmail.Relay,
+    secret: certmail.Secret,
+    now: Callable[[], datetime],
+) -> None:
+    certmail.deliver_sync(made.sealed, relay=relay, secret=secret, now=now)
+    certmail.deliver_sync(made, relay=relay, secret=secret, now=now)  # mypy: arg-type
+    certmail.deliver_sync(made.letter, relay=relay, secret=secret, now=now)  # mypy: arg-type
+    plaintext, wire = made.letter.entity, made.sealed.wire()
+    certmail.deliver_sync(plaintext, relay=relay, secret=secret, now=now)  # mypy: arg-type
+    certmail.deliver_sync(wire, relay=relay, secret=secret, now=now)  # mypy: arg-type
+    certmail.deliver_sync(checked, relay=relay, secret=secret, now=now)  # mypy: arg-type
+    certmail.deliver_sync("key", relay=relay, secret=secret, now=now)  # mypy: arg-type
+    certmail.deliver_sync(made.sealed, relay=relay, secret="text", now=now)  # mypy: arg-type
+    certmail.deliver_sync(made.sealed, relay=relay, secret=secret)  # mypy: call-arg
+    certmail.deliver_sync(made.sealed, secret=secret, now=now)  # mypy: call-arg
+
+
+async def also_where_it_is_awaited(
+    made: certmail.Sealing, relay: certmail.Relay, now: Callable[[], datetime]
+) -> None:
+    await certmail.deliver(made.sealed, relay=relay, secret=None, now=now)
+    await certmail.deliver(made, relay=relay, secret=None, now=now)  # mypy: arg-type
+    await certmail.deliver(made.letter, relay=relay, secret=None, now=now)  # mypy: arg-type
+    await certmail.deliver(b"key", relay=relay, secret=None, now=now)  # mypy: arg-type
+    certmail.deliver(made.sealed, relay=relay, secret=None, now=now)  # mypy: unused-coroutine
+
+
+def the_library_keeps_only_what_was_sealed(
+    outbox: certmail.Outbox, sealing: certmail.Sealing, relay: certmail.Relay
+) -> None:
+    outbox.keep(sealing, relay=relay)
+    outbox.keep(sealing.letter, relay=relay)  # mypy: arg-type
+    outbox.keep(sealing.letter.bundle.pem, relay=relay)  # mypy: arg-type
+
+
+def the_library_seals_only_what_was_checked_and_only_to_a_pinned_key(
+    verdict: certmail.Verdict,
+    key: certmail.PinnedKey,
+    signer: certmail.Signer,
+    gnupg: certmail.GnuPG,
+) -> None:
+    checked = certmail.require_checked(verdict)
+    certmail.seal(checked, key=key, signer=signer, gnupg=gnupg)
+    certmail.seal(verdict, key=key, signer=signer, gnupg=gnupg)  # mypy: arg-type
+    certmail.seal(verdict.checked, key=key, signer=signer, gnupg=gnupg)  # mypy: arg-type
+    certmail.seal(checked.pem, key=key, signer=signer, gnupg=gnupg)  # mypy: arg-type
+    octets, them = certmail.shipped_key(), certmail.CLEVER_CLOUD
+    certmail.seal(checked, key=octets, signer=signer, gnupg=gnupg)  # mypy: arg-type
+    certmail.seal(checked, key=them, signer=signer, gnupg=gnupg)  # mypy: arg-type
+
+
+def the_recipient_is_no_argument_and_an_unknown_name_no_name(
+    gnupg: certmail.GnuPG, at: datetime
+) -> None:
+    certmail.pin(b"", recipient=certmail.CLEVER_CLOUD, gnupg=gnupg, at=at)  # mypy: call-arg
+    certmail.send_plain(b"key")  # mypy: attr-defined
+    certmail.check(b"pem")  # mypy: call-arg
 
 
 def only_a_checked_bundle_is_composed(pem: bytes, sender: Sender, at: datetime) -> None:
