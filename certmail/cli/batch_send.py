@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +13,7 @@ import click
 from certmail import office
 from certmail.batch import Outcome, in_parallel, worst
 from certmail.cli.deliver import PROVIDER_WARNING, Manner, handed_as_json
-from certmail.cli.draw import error_as_json
+from certmail.cli.json_output import echo_json, error_as_json
 from certmail.durable import StateError
 from certmail.errors import BundleError, CertmailError, UsageError
 from certmail.office import Handed, Office
@@ -329,7 +328,7 @@ def _finish(manner: Manner, rows: list[Row], *, tried: int, none_sent: bool) -> 
     """Say what came of each, and give the worst status."""
     status = worst(row.status for row in rows)
     if manner.as_json:
-        click.echo(json.dumps(_as_json(rows, status=status), indent=2))
+        echo_json("certmail.batch/1", messages=_as_json(rows), exit_status=status)
     else:
         _draw(rows, tried=tried, none_sent=none_sent)
     return status
@@ -395,23 +394,19 @@ def _names(names: tuple[str, ...]) -> str:
     return f"{names[0]}{more}" if names else ""
 
 
-def _as_json(rows: list[Row], *, status: int) -> dict[str, Any]:
-    return {
-        "schema": "certmail.batch/1",
-        "messages": [
-            {
-                "file": row.path,
-                "names": list(row.names),
-                "outcome": row.outcome.name.lower(),
-                "todo": row.outcome.todo,
-                "exit_status": row.status,
-                "error": error_as_json(row.error) if row.error else None,
-                "delivery": handed_as_json(row.handed) if row.handed else None,
-            }
-            for row in rows
-        ],
-        "exit_status": status,
-    }
+def _as_json(rows: list[Row]) -> list[dict[str, Any]]:
+    return [
+        {
+            "file": row.path,
+            "names": list(row.names),
+            "outcome": row.outcome.name.lower(),
+            "todo": row.outcome.todo,
+            "exit_status": row.status,
+            "error": error_as_json(row.error) if row.error else None,
+            "delivery": handed_as_json(row.handed) if row.handed else None,
+        }
+        for row in rows
+    ]
 
 
 def _in_the_way(entry: Entry) -> CertmailError:

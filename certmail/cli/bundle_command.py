@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import textwrap
 from datetime import UTC, datetime
@@ -11,11 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from certmail.cli import inputs, options
+from certmail.cli.check_json import certificate_as_json, key_as_json
 from certmail.cli.command import Command
+from certmail.cli.json_output import echo_json, finding_as_json
 
 if TYPE_CHECKING:
     from certmail.bundle.assemble.changes import Change
-    from certmail.bundle.assemble.items import Unrepairable
     from certmail.bundle.repair import Repaired
 
 _FORMATS: Final = ("pkcs8", "pkcs1")
@@ -51,17 +51,9 @@ def bundle(file: str | None, **parameters: Any) -> int:
     typed = inputs.Inputs.of(file, parameters)
     output, in_place = parameters["output"], parameters["in_place"]
     _sort_out(typed, parameters)
-    from certmail.bundle.assemble.items import Unrepairable
-
     at = datetime.now(UTC)
     before = inputs.original(typed) if in_place else None
-    try:
-        repaired = _mended(typed, parameters, at=at)
-    except Unrepairable as refusal:
-        if not parameters["as_json"]:
-            raise
-        _echo_refusal(refusal, source=typed.name)
-        return refusal.exit_status
+    repaired = _mended(typed, parameters, at=at)
     written, kept = None, None
     if in_place and before is not None and before != repaired.pem:
         kept = f"{typed.file}.bak" if parameters["backup"] else None
@@ -69,7 +61,7 @@ def bundle(file: str | None, **parameters: Any) -> int:
     elif output is not None and output != "-":
         written = _written(output, repaired)
     if parameters["as_json"]:
-        _echo_json(repaired, source=typed.name, written=written, backup=kept)
+        _echo_json(repaired, source=typed.name, written=written, backup=kept, at=at)
         return 0
     click.echo(_told(repaired, typed.name), err=output == "-", nl=False)
     if output == "-":
@@ -196,54 +188,18 @@ def change_as_json(change: Change) -> dict[str, Any]:
     }
 
 
-def _echo_refusal(refusal: Unrepairable, *, source: str) -> None:
-    """Give the refusal with all its findings, and say it in words on the error stream as always."""
-    from certmail.cli.bundle_commands import finding_as_json
-    from certmail.cli.draw import draw_error
-
-    value = {
-        "schema": "certmail.bundle/1",
-        "source": source,
-        "refused": {
-            "code": refusal.code,
-            "what": refusal.what,
-            "why": refusal.why,
-            "next": refusal.next,
-        },
-        "findings": [finding_as_json(finding) for finding in refusal.findings],
-    }
-    click.echo(json.dumps(value, indent=2))
-    click.echo(draw_error(refusal), err=True, nl=False)
-
-
-def _echo_json(repaired: Repaired, *, source: str, written: str | None, backup: str | None) -> None:
-    from certmail.cli.bundle_commands import finding_as_json
-
+def _echo_json(
+    repaired: Repaired, *, source: str, written: str | None, backup: str | None, at: datetime
+) -> None:
     checked = repaired.checked
-    value = {
-        "schema": "certmail.bundle/1",
-        "source": source,
-        "refused": None,
-        "changed": bool(repaired.changes),
-        "changes": [change_as_json(change) for change in repaired.changes],
-        "key": {
-            "algorithm": checked.key.algorithm,
-            "bits": checked.key.bits,
-            "label": checked.key.label,
-            "spki_sha256": checked.key.spki_sha256,
-        },
-        "certificates": [
-            {
-                "subject": one.subject,
-                "issuer": one.issuer,
-                "names": list(one.names),
-                "not_after": one.not_after.isoformat(),
-                "sha256": one.sha256,
-            }
-            for one in (checked.leaf, *checked.chain)
-        ],
-        "findings": [finding_as_json(finding) for finding in repaired.findings],
-        "output": written,
-        "backup": backup,
-    }
-    click.echo(json.dumps(value, indent=2))
+    echo_json(
+        "certmail.bundle/1",
+        source=source,
+        changed=bool(repaired.changes),
+        changes=[change_as_json(change) for change in repaired.changes],
+        key=key_as_json(checked.key),
+        certificates=[certificate_as_json(one, at=at) for one in (checked.leaf, *checked.chain)],
+        findings=[finding_as_json(finding) for finding in repaired.findings],
+        output=written,
+        backup=backup,
+    )

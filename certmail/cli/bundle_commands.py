@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -12,11 +11,11 @@ import click
 from certmail.cli import inputs, options
 from certmail.cli.check_json import (
     certificate_as_json,
-    finding_as_json,
     key_as_json,
     moment_of,
 )
 from certmail.cli.command import Command
+from certmail.cli.json_output import echo_json, error_as_json, finding_as_json
 from certmail.errors import CertmailError
 
 if TYPE_CHECKING:
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
 
     from certmail.bundle.check import Verdict
     from certmail.bundle.further import Anchors, Further, Replaced
-
-__all__ = ("BUNDLE_REFUSED", "check", "finding_as_json")
 
 BUNDLE_REFUSED: Final = 10
 
@@ -200,13 +197,16 @@ def _further(pem: bytes, typed: inputs.Inputs, asked: _Asked, moduli: tuple[int,
 def _show(checked: list[_Checked], asked: _Asked, *, as_json: bool) -> None:
     if as_json:
         objects = [_as_json(one, at=asked.at) for one in checked]
-        whole = {
-            "schema": "certmail.checks/1",
-            "at": asked.at.isoformat(),
-            "good": not any(one.status for one in checked),
-            "bundles": objects,
-        }
-        click.echo(json.dumps(objects[0] if len(objects) == 1 else whole, indent=2))
+        if len(objects) == 1:
+            echo_json("certmail.check/1", **objects[0])
+            return
+        echo_json(
+            "certmail.checks/1",
+            at=asked.at.isoformat(),
+            good=not any(one.status for one in checked),
+            exit_status=max(one.status for one in checked),
+            bundles=objects,
+        )
         return
     from certmail.cli import check_screen
     from certmail.cli.screens import console
@@ -230,17 +230,16 @@ def _as_json(one: _Checked, *, at: datetime) -> dict[str, Any]:
     facts = one.verdict.facts if one.verdict else None
     findings = one.verdict.findings if one.verdict else ()
     return {
-        "schema": "certmail.check/1",
         "file": one.name,
         "at": at.isoformat(),
         "good": one.status == 0,
         "exit_status": one.status,
-        "error": one.error.code if one.error else None,
+        "error": error_as_json(one.error) if one.error else None,
         "findings": [finding_as_json(finding) for finding in findings],
         "key": key_as_json(facts.key) if facts and facts.key else None,
         "certificates": (
             [certificate_as_json(c, at=at) for c in facts.certificates] if facts else []
         ),
         "path": [certificate.sha256 for certificate in facts.path] if facts else [],
-        "anchor": facts.anchor if facts else "",
+        "anchor": (facts.anchor or None) if facts else None,
     }

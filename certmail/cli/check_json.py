@@ -1,4 +1,4 @@
-"""The facts and findings of a bundle as JSON values, and the time they are for."""
+"""The facts of a bundle as JSON values, and the time they are for."""
 
 from __future__ import annotations
 
@@ -10,20 +10,6 @@ from certmail.values import printable
 
 if TYPE_CHECKING:
     from certmail.bundle.facts import CertificateFacts, KeyFacts
-    from certmail.bundle.findings import Finding
-
-
-def finding_as_json(finding: Finding) -> dict[str, Any]:
-    """Give a finding as JSON values."""
-    return {
-        "code": finding.code,
-        "severity": finding.severity.value,
-        "lines": list(finding.lines) if finding.lines else None,
-        "what": finding.what,
-        "why": finding.why,
-        "next": finding.next,
-        "repair": finding.repair,
-    }
 
 
 def certificate_as_json(certificate: CertificateFacts, *, at: datetime) -> dict[str, Any]:

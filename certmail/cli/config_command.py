@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from typing import Any
 
@@ -10,6 +9,7 @@ import click
 
 from certmail.cli import options
 from certmail.cli.command import Command
+from certmail.cli.json_output import echo_json
 
 
 @click.command(cls=Command, short_help="Show each setting and where it came from.")
@@ -26,22 +26,17 @@ def config(common: dict[str, Any], as_json: bool) -> None:  # noqa: FBT001 - cli
     settings = load(flags={}, environ=os.environ, config=common["settings_file"])
     rows = list(settings.rows())
     if as_json:
-        click.echo(
-            json.dumps(
+        echo_json(
+            "certmail.config/1",
+            file=str(settings.path),
+            settings=[
                 {
-                    "schema": "certmail.config/1",
-                    "file": str(settings.path),
-                    "settings": [
-                        {
-                            "name": row.name,
-                            "value": row.shown if row.origin else None,
-                            "origin": str(row.origin) if row.origin else None,
-                        }
-                        for row in rows
-                    ],
-                },
-                indent=2,
-            )
+                    "name": row.name,
+                    "value": row.shown if row.origin else None,
+                    "origin": str(row.origin) if row.origin else None,
+                }
+                for row in rows
+            ],
         )
         return
     there = "" if settings.path.exists() else " (does not exist)"

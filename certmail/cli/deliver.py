@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,8 @@ import click
 
 from certmail import office
 from certmail.batch import Outcome
-from certmail.cli.draw import draw_error, error_as_json
+from certmail.cli.draw import draw_error
+from certmail.cli.json_output import echo_json, error_as_json, instant
 from certmail.office import Handed, Office, hand_over
 from certmail.outbox.store import Again
 
@@ -122,7 +122,7 @@ def deliver_one(
 def finish(handed: Handed, manner: Manner, shown: dict[str, Any]) -> int:
     """Say what came of a message, on the screen or as JSON; give the exit status."""
     if manner.as_json:
-        click.echo(json.dumps({**shown, **handed_as_json(handed)}, indent=2))
+        echo_json("certmail.send/1", **handed_as_json(handed), **shown)
     if handed.error is not None:
         click.echo(draw_error(explained(handed)), nl=False, err=True)
     elif not manner.as_json and handed.receipt is not None:
@@ -149,13 +149,12 @@ def handed_as_json(handed: Handed) -> dict[str, Any]:
     """Give what came of one message as JSON values."""
     error = handed.error
     return {
-        "schema": "certmail.send/1",
         "outcome": handed.outcome.name.lower(),
         "todo": handed.outcome.todo,
         "outbox": handed.entry.name,
         "state": handed.entry.state.value,
         "message_id": handed.entry.record.message_id,
-        "again_at": handed.again_at.isoformat() if handed.again_at else None,
+        "again_at": instant(handed.again_at),
         "receipt": office.receipt_as_json(handed.receipt) if handed.receipt else None,
         "error": error_as_json(error) if error else None,
         "code": error.code if error else None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass
 from enum import Enum
@@ -12,6 +11,7 @@ import click
 
 from certmail.cli import options
 from certmail.cli.command import Command
+from certmail.cli.json_output import echo_json
 from certmail.errors import CertmailError
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def doctor(
     bench = workbench(common, options.flags_of(parameters, *keys))
     looks = [look for ask in _ASKED for look in _carefully(ask, bench)]
     if as_json:
-        click.echo(json.dumps(_as_json(looks), indent=2))
+        echo_json("certmail.doctor/1", **_as_json(looks))
     else:
         _draw(looks)
     return next((look.exit_status for look in looks if look.exit_status), 0)
@@ -186,7 +186,6 @@ def _draw(looks: list[Look]) -> None:
 
 def _as_json(looks: list[Look]) -> dict[str, Any]:
     return {
-        "schema": "certmail.doctor/1",
         "healthy": not any(look.health is Health.BAD for look in looks),
         "looks": [
             {

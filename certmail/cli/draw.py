@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import textwrap
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from certmail.bundle.findings import Finding, Severity
 from certmail.errors import CertmailError, Left
@@ -39,17 +39,6 @@ def draw_error(error: CertmailError) -> str:
     if error.exit_status not in (2, 16) or error.left is not Left.NOTHING:
         lines += _row("left:", error.left.value)
     return "\n".join(lines) + "\n"
-
-
-def error_as_json(error: CertmailError) -> dict[str, Any]:
-    """Give an error as JSON values."""
-    return {
-        "code": error.code,
-        "what": error.what,
-        "why": error.why,
-        "next": error.next,
-        "left": error.left.name.lower(),
-    }
 
 
 def draw_findings(findings: Iterable[Finding]) -> str:

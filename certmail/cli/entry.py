@@ -6,12 +6,11 @@ is a bug of ours, and its own text is withheld, since it may quote the bundle.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -32,10 +31,12 @@ from certmail.cli import (
 from certmail.cli.command import Program
 from certmail.cli.config_command import config
 from certmail.cli.doctor_command import doctor
-from certmail.cli.draw import draw_error, error_as_json
+from certmail.cli.draw import draw_error
 from certmail.cli.explain_command import explain
 from certmail.cli.hardening import harden
-from certmail.errors import CertmailError
+from certmail.cli.json_output import echo_json, whole_error
+from certmail.errors import CertmailError, UsageError
+from certmail.values import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -110,6 +111,7 @@ def run(arguments: Sequence[str], *, world: World | None = None) -> int:
         logging.getLogger(name).setLevel(logging.WARNING)
     signal.signal(signal.SIGTERM, _terminate)
     harden()
+    as_json = _wants_json(arguments)
     status: int
     try:
         ended = certmail.main(
@@ -118,13 +120,17 @@ def run(arguments: Sequence[str], *, world: World | None = None) -> int:
         sys.stdout.flush()
         status = ended if isinstance(ended, int) else 0
     except CertmailError as error:
-        status = _report(error, as_json="--json" in arguments)
+        status = _report(error, as_json=as_json)
     except click.exceptions.Exit as end:
         status = end.exit_code
     except click.ClickException as error:
+        if as_json:
+            echo_json("certmail.error/1", **whole_error(_usage(error)))
         error.show()
         status = error.exit_code
     except (click.Abort, KeyboardInterrupt):
+        if as_json:
+            echo_json("certmail.error/1", **whole_error(_Interrupted()))
         sys.stderr.write("\ncertmail: interrupted; nothing more is done\n")
         status = INTERRUPTED
     except BrokenPipeError:
@@ -133,33 +139,69 @@ def run(arguments: Sequence[str], *, world: World | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = BUG
     except Exception as bug:  # noqa: BLE001 - the last line of defence
-        status = _report_bug(bug, debug="--debug" in arguments)
+        status = _report_bug(bug, debug="--debug" in arguments, as_json=as_json)
     return status
+
+
+def _wants_json(arguments: Sequence[str]) -> bool:
+    """Tell whether JSON was asked for, also where the rest of the line makes no sense."""
+    words = list(arguments)
+    return "--json" in (words[: words.index("--")] if "--" in words else words)
+
+
+def _usage(error: click.ClickException) -> UsageError:
+    """Give what is wrong with the command line as one of our own errors."""
+    context = getattr(error, "ctx", None)
+    return UsageError(
+        "USAGE",
+        printable(error.format_message(), limit=400).removesuffix("."),
+        why="the command line cannot be read as it stands",
+        next=f"{context.command_path if context else 'certmail'} --help",
+    )
+
+
+class _Bug(CertmailError):
+    """Certmail itself has failed."""
+
+    exit_status = BUG
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(
+            "BUG",
+            f"certmail itself has failed ({kind})",
+            why="this should not happen, whatever the input",
+            next="run the command again with --debug and report what it shows; attach no bundle",
+        )
+
+
+class _Interrupted(CertmailError):
+    """Somebody pressed Ctrl-C, or said no."""
+
+    exit_status = INTERRUPTED
+
+    def __init__(self) -> None:
+        super().__init__(
+            "INTERRUPTED",
+            "interrupted, or answered with no; nothing more is done",
+            why="a step that was not taken is not taken later by itself",
+            next="certmail outbox list shows whether a message was kept or offered before",
+        )
 
 
 def _report(error: CertmailError, *, as_json: bool) -> int:
     if as_json:
-        sys.stdout.write(json.dumps(_as_json(error), indent=2) + "\n")
+        echo_json("certmail.error/1", **whole_error(error))
     sys.stderr.write(draw_error(error))
     return error.exit_status
 
 
-def _as_json(error: CertmailError) -> dict[str, Any]:
-    return {
-        "schema": "certmail.error/1",
-        **error_as_json(error),
-        "file": error.file,
-        "lines": list(error.lines) if error.lines else None,
-        "exit_status": error.exit_status,
-    }
-
-
-def _report_bug(bug: BaseException, *, debug: bool) -> int:
+def _report_bug(bug: BaseException, *, debug: bool, as_json: bool) -> int:
     """Name the place and the kind of a bug, and never its text."""
+    told = _Bug(type(bug).__name__)
+    if as_json:
+        echo_json("certmail.error/1", **whole_error(told))
     sys.stderr.write(
-        f"certmail: error[BUG]: certmail itself has failed ({type(bug).__name__})\n"
-        "  why:  this should not happen, whatever the input\n"
-        "  next: run the command again with --debug and report what it shows; attach no bundle\n"
+        f"certmail: error[BUG]: {told.what}\n  why:  {told.why}\n  next: {told.next}\n"
     )
     if debug:
         # The text of a foreign exception is withheld: it may quote the private key.

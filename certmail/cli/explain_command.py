@@ -9,14 +9,17 @@ from typing import Final
 
 import click
 
+from certmail.cli import options
 from certmail.cli.command import Command
+from certmail.cli.json_output import echo_json
 
 _PAGE: Final = re.compile(r"^## (?P<code>\S+)\n+(?P<text>.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 
 
 @click.command(cls=Command, short_help="Explain an error's or finding's code.")
 @click.argument("code", required=False)
-def explain(code: str | None) -> int:
+@options.json_option
+def explain(code: str | None, as_json: bool) -> int:  # noqa: FBT001 - click's flag
     """Explain CODE, like KEY-EXPIRED; without a code, list them all."""
     from certmail.cli.draw import width
     from certmail.errors import UsageError
@@ -24,7 +27,10 @@ def explain(code: str | None) -> int:
 
     pages = {page["code"]: page["text"] for page in _PAGE.finditer(_read())}
     if code is None:
-        click.echo("\n".join(pages))
+        if as_json:
+            echo_json("certmail.codes/1", codes=list(pages))
+        else:
+            click.echo("\n".join(pages))
         return 0
     wanted = code.upper().strip("[]")
     if wanted not in pages:
@@ -37,11 +43,18 @@ def explain(code: str | None) -> int:
             why="a code stands in brackets behind the word error, warning or note",
             next=f"certmail explain {near[0]}" if near else "certmail explain",
         )
+    paragraphs = [_plain(text) for text in pages[wanted].strip().split("\n\n")]
+    if as_json:
+        echo_json("certmail.explain/1", code=wanted, paragraphs=paragraphs)
+        return 0
     click.echo(wanted)
-    for paragraph in pages[wanted].strip().split("\n\n"):
-        plain = " ".join(paragraph.split()).replace("**", "").replace("`", "")
-        click.echo(textwrap.fill(plain, width(), initial_indent="  ", subsequent_indent="  "))
+    for paragraph in paragraphs:
+        click.echo(textwrap.fill(paragraph, width(), initial_indent="  ", subsequent_indent="  "))
     return 0
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.split()).replace("**", "").replace("`", "")
 
 
 def _read() -> str:

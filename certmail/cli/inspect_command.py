@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,6 +9,7 @@ import click
 
 from certmail.cli import options
 from certmail.cli.command import Command
+from certmail.cli.json_output import echo_json
 from certmail.errors import BundleError, SettingsError, UsageError
 from certmail.values import Hostname, printable
 
@@ -63,7 +63,7 @@ def inspect(
         raise _unreadable(host)
     seen = None if new is None else compare(chain[0], new)
     if as_json:
-        click.echo(json.dumps(_as_json(shown, chain, new, seen, at=at), indent=2))
+        echo_json("certmail.inspect/1", **_as_json(shown, chain, new, seen, at=at))
         return 0
     _draw(shown, chain, new, seen, at=at)
     return 0
@@ -181,7 +181,6 @@ def _as_json(
     from certmail.cli.check_json import certificate_as_json
 
     return {
-        "schema": "certmail.inspect/1",
         "host": shown.host,
         "port": shown.port,
         "at": at.isoformat(),

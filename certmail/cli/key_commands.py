@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ import click
 
 from certmail.cli import options
 from certmail.cli.command import Command
+from certmail.cli.json_output import echo_json, error_as_json, instant
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -70,7 +70,7 @@ def verify_key(
         # Another key: nothing of what it says about itself is shown.
         raise report.refused
     if as_json:
-        click.echo(json.dumps(_as_json(report), indent=2))
+        echo_json("certmail.key/1", **_as_json(report))
     else:
         _draw(report)
     if report.unusable is not None:
@@ -89,13 +89,12 @@ def _compare(text: str, *, as_json: bool) -> int:
 
     spelling = compare(text, CLEVER_CLOUD)
     if as_json:
-        value = {
-            "schema": "certmail.key-fingerprint/1",
-            "matches_pin": True,
-            "fingerprint": spelling.text,
-            "remarks": list(spelling.remarks),
-        }
-        click.echo(json.dumps(value, indent=2))
+        echo_json(
+            "certmail.key-fingerprint/1",
+            matches_pin=True,
+            fingerprint=spelling.text,
+            remarks=list(spelling.remarks),
+        )
         return 0
     click.echo(f"This is the fingerprint of {CLEVER_CLOUD.name}'s key, all 40 digits of it:")
     click.echo(f"  {CLEVER_CLOUD.pin.grouped()}")
@@ -164,24 +163,17 @@ def _end(when: datetime | None, at: datetime) -> str:
 def _as_json(report: KeyReport) -> dict[str, Any]:
     pinned = report.pinned
     return {
-        "schema": "certmail.key/1",
         "source": report.source,
         "at": report.at.isoformat(),
         "pin": report.recipient.pin.text,
         "fingerprint": report.fingerprint.text,
         "matches_pin": report.fingerprint == report.recipient.pin,
         "usable_today": report.unusable is None,
-        "unusable": {
-            "code": report.unusable.code,
-            "what": report.unusable.what,
-            "next": report.unusable.next,
-        }
-        if report.unusable
-        else None,
+        "unusable": error_as_json(report.unusable) if report.unusable else None,
         "algorithm": report.algorithm,
         "bits": report.bits,
         "created": report.created.isoformat(),
-        "expires": report.expires.isoformat() if report.expires else None,
+        "expires": instant(report.expires),
         "revoked": report.revoked,
         "user_ids": list(report.user_ids),
         "encryption_subkey": pinned.encryption_subkey.text if pinned else None,
@@ -191,7 +183,7 @@ def _as_json(report: KeyReport) -> dict[str, Any]:
                 "algorithm": subkey.algorithm,
                 "bits": subkey.bits,
                 "created": subkey.created.isoformat(),
-                "expires": subkey.expires.isoformat() if subkey.expires else None,
+                "expires": instant(subkey.expires),
                 "revoked": subkey.revoked,
                 "encrypts": subkey.encrypts,
             }
@@ -202,7 +194,7 @@ def _as_json(report: KeyReport) -> dict[str, Any]:
                 "on": row.on,
                 "says": row.says,
                 "by": row.by,
-                "created": row.created.isoformat() if row.created else None,
+                "created": instant(row.created),
                 "hash": row.hash_name,
                 "weak_hash": row.weak,
                 "packets_say": row.ours.name.lower(),

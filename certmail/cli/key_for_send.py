@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from certmail.cli.accept_option import ASK
+from certmail.cli.json_output import notices_as_json
 from certmail.cli.keys_at_hand import (
     Heard,
     KeysAtHand,
@@ -48,7 +49,7 @@ class KeyForSend:
     def as_json(self) -> dict[str, Any]:
         """Give what a preview's or a receipt's JSON says beside the key."""
         return {
-            "key_notices": [{"code": n.code, "what": n.what, "next": n.next} for n in self.notices],
+            "key_notices": notices_as_json(self.notices),
             "accepted_expired_key": {
                 "fingerprint": self.accepted.fingerprint.text,
                 "expired": self.accepted.expired.isoformat(),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,6 +9,7 @@ import click
 
 from certmail.cli import key_commands, options
 from certmail.cli.command import Group
+from certmail.cli.json_output import echo_json
 
 if TYPE_CHECKING:
     from certmail.cli.keys_at_hand import Heard, KeysAtHand, Refreshed
@@ -51,7 +51,7 @@ def show(common: dict[str, Any], /, as_json: bool, **parameters: Any) -> int:  #
     if as_json:
         from certmail.cli.key_screens import shown_as_json
 
-        click.echo(json.dumps(shown_as_json(at_hand, report, notices), indent=2))
+        echo_json("certmail.key-show/1", **shown_as_json(at_hand, report, notices))
     else:
         from certmail.cli.key_screens import draw_shown
 
@@ -108,7 +108,7 @@ def refresh_key(
     if as_json:
         from certmail.cli.key_screens import refreshed_as_json
 
-        click.echo(json.dumps(refreshed_as_json(done, report), indent=2))
+        echo_json("certmail.key-refresh/1", **refreshed_as_json(done, report))
     else:
         from certmail.cli.key_screens import draw_refreshed
 
@@ -137,14 +137,13 @@ def export(
     if output is not None:
         _write_new(output, block)
     if as_json:
-        value = {
-            "schema": "certmail.key-export/1",
-            "fingerprint": at_hand.known.fingerprint.text,
-            "source": at_hand.source(at=bench.at),
-            "file": output,
-            "key": block.decode("ascii"),
-        }
-        click.echo(json.dumps(value, indent=2))
+        echo_json(
+            "certmail.key-export/1",
+            fingerprint=at_hand.known.fingerprint.text,
+            source=at_hand.source(at=bench.at),
+            file=output,
+            key=block.decode("ascii"),
+        )
     elif output is None:
         click.echo(block.decode("ascii"), nl=False)
     else:
@@ -162,7 +161,7 @@ def history(as_json: bool) -> int:  # noqa: FBT001 - click's flag
     store = keystore()
     stored = store.read()
     if as_json:
-        click.echo(json.dumps(history_as_json(stored, path=str(store.path)), indent=2))
+        echo_json("certmail.key-history/1", **history_as_json(stored, path=str(store.path)))
     else:
         draw_history(stored, path=str(store.path))
     return 0

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from certmail.cli import screens
 from certmail.cli.draw import width
+from certmail.cli.json_output import error_as_json, instant, notices_as_json
 from certmail.key.renew.life import Span, spans
 
 if TYPE_CHECKING:
@@ -137,7 +138,6 @@ def shown_as_json(
 ) -> dict[str, Any]:
     """Give what `draw_shown` draws."""
     return {
-        "schema": "certmail.key-show/1",
         "at": report.at.isoformat(),
         "pin": report.recipient.pin.text,
         "source": report.source,
@@ -145,24 +145,23 @@ def shown_as_json(
         "user_ids": list(report.user_ids),
         "usable_today": report.pinned is not None and report.unusable is None,
         "refusal": _refusal(report.refused or report.unusable),
-        "confirmed_at": at_hand.heard.isoformat() if at_hand.heard else None,
+        "confirmed_at": instant(at_hand.heard),
         "life": [_span(span) for span in spans(at_hand.known, at=report.at)],
-        "notices": [{"code": n.code, "what": n.what, "next": n.next} for n in notices],
+        "notices": notices_as_json(notices),
     }
 
 
 def refreshed_as_json(done: Refreshed, report: KeyReport) -> dict[str, Any]:
     """Give what `draw_refreshed` draws, and each source's answer."""
     return {
-        "schema": "certmail.key-refresh/1",
         "at": report.at.isoformat(),
         "sources": [
             {
                 "name": heard.source.name,
                 "where": heard.source.url,
                 "has_the_key": heard.known is not None,
-                "code": heard.failure.code if heard.failure else None,
                 "says": heard.words,
+                "error": error_as_json(heard.failure) if heard.failure else None,
                 "new_statements": len(heard.news),
             }
             for heard in done.heard
@@ -177,7 +176,6 @@ def refreshed_as_json(done: Refreshed, report: KeyReport) -> dict[str, Any]:
 def history_as_json(stored: Stored | None, *, path: str) -> dict[str, Any]:
     """Give what `draw_history` draws."""
     return {
-        "schema": "certmail.key-history/1",
         "file": path,
         "confirmed_at": stored.heard_at if stored else None,
         "parts": [
@@ -201,10 +199,8 @@ def _verdict(report: KeyReport) -> str:
     return "can be encrypted to today" if refusal is None else f"REFUSED: {refusal.what}"
 
 
-def _refusal(refusal: KeyRefused | None) -> dict[str, str] | None:
-    if refusal is None:
-        return None
-    return {"code": refusal.code, "what": refusal.what, "next": refusal.next}
+def _refusal(refusal: KeyRefused | None) -> dict[str, Any] | None:
+    return None if refusal is None else error_as_json(refusal)
 
 
 def _span(span: Span) -> dict[str, Any]:
@@ -212,8 +208,8 @@ def _span(span: Span) -> dict[str, Any]:
         "name": span.name,
         "fingerprint": span.fingerprint.text,
         "created": span.created.isoformat(),
-        "expires": span.expires.isoformat() if span.expires else None,
-        "revoked": span.revoked.isoformat() if span.revoked else None,
+        "expires": instant(span.expires),
+        "revoked": instant(span.revoked),
         "bound": span.bound,
     }
 

@@ -10,6 +10,7 @@ import click
 
 from certmail.cli import options
 from certmail.cli.command import Command, Group
+from certmail.cli.json_output import echo_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -47,7 +48,7 @@ def log(context: click.Context, /, **parameters: Any) -> None:
         for record in records:
             click.echo(json.dumps(record, sort_keys=True, separators=(",", ":")))
     elif parameters["as_json"]:
-        click.echo(json.dumps({"schema": "certmail.log/1", "records": records}, indent=2))
+        echo_json("certmail.log/1", records=records)
     else:
         _draw(records)
 
@@ -66,15 +67,14 @@ def verify(head: str | None, as_json: bool) -> int:  # noqa: FBT001 - click's fl
 
     verdict = office.ledger().verify(known=head.strip().lower() if head else None)
     if as_json:
-        shown = {
-            "schema": "certmail.log-verify/1",
-            "good": verdict.good,
-            "lines": verdict.count,
-            "head": verdict.head,
-            "fault": verdict.fault,
-            "line": verdict.line,
-        }
-        click.echo(json.dumps(shown, indent=2))
+        echo_json(
+            "certmail.log-verify/1",
+            good=verdict.good,
+            lines=verdict.count,
+            head=verdict.head,
+            fault=verdict.fault,
+            line=verdict.line,
+        )
     elif verdict.fault is None:
         click.echo(f"{verdict.count} lines, each carrying the hash of the one before")
         click.echo(f"head {verdict.head}")
@@ -102,10 +102,10 @@ def due(days: int, as_json: bool) -> int:  # noqa: FBT001 - click's flag
     at = datetime.now(UTC)
     found = find(office.ledger().records(), at=at, days=days)
     if as_json:
-        shown = {
-            "schema": "certmail.due/1",
-            "days": days,
-            "due": [
+        echo_json(
+            "certmail.due/1",
+            days=days,
+            due=[
                 {
                     "names": list(one.names),
                     "ends": one.ends.isoformat(),
@@ -117,8 +117,7 @@ def due(days: int, as_json: bool) -> int:  # noqa: FBT001 - click's flag
                 }
                 for one in found
             ],
-        }
-        click.echo(json.dumps(shown, indent=2))
+        )
     else:
         for one in found:
             left = (one.ends - at).days

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,6 +9,7 @@ import click
 
 from certmail.cli import accept_option, delivery_options, options
 from certmail.cli.command import Group
+from certmail.cli.json_output import echo_json
 
 if TYPE_CHECKING:
     from certmail.office import Handed
@@ -41,8 +41,7 @@ def list_(everything: bool, as_json: bool) -> None:  # noqa: FBT001 - click's fl
     with office.outbox_to_look() as kept:
         entries = kept.entries(*(tuple(State) if everything else ()))
     if as_json:
-        shown = {"schema": "certmail.outbox/1", "messages": [_as_json(entry) for entry in entries]}
-        click.echo(json.dumps(shown, indent=2))
+        echo_json("certmail.outbox/1", messages=[_as_json(entry) for entry in entries])
     else:
         _draw_list(entries)
 
@@ -57,7 +56,7 @@ def show(name: str, as_json: bool) -> None:  # noqa: FBT001 - click's flag
     with office.outbox_to_look() as kept:
         entry = kept.find(name)
     if as_json:
-        click.echo(json.dumps({"schema": "certmail.outbox/1", **_as_json(entry)}, indent=2))
+        echo_json("certmail.outbox-show/1", **_as_json(entry))
     else:
         _draw_entry(entry)
 
@@ -115,7 +114,13 @@ def retry(common: dict[str, Any], /, names: tuple[str, ...], **parameters: Any) 
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--accepted", is_flag=True, help="Every message that was accepted.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def drop(names: tuple[str, ...], accepted: bool, yes: bool) -> None:  # noqa: FBT001 - click's flags
+@options.json_option
+def drop(
+    names: tuple[str, ...],
+    accepted: bool,  # noqa: FBT001 - click's flags
+    yes: bool,  # noqa: FBT001
+    as_json: bool,  # noqa: FBT001
+) -> None:
     """Forget the sealed bytes of the messages NAME, or of all that were accepted.
 
     A dropped message is never offered again, and its certificate may be sent anew. Of one that was
@@ -128,11 +133,12 @@ def drop(names: tuple[str, ...], accepted: bool, yes: bool) -> None:  # noqa: FB
 
     if not names and not accepted:
         raise click.UsageError("give NAME, or --accepted")
+    dropped: list[dict[str, Any]] = []
     with office.outbox() as kept:
         settled = [e for e in kept.entries(State.ACCEPTED) if e.kept] if accepted else []
         for entry in [*settled, *(kept.find(name) for name in names)]:
             if not yes:
-                if not sys.stdin.isatty():
+                if as_json or not sys.stdin.isatty():
                     raise UsageError(
                         "OUTBOX-DROP-NOBODY",
                         "there is no terminal to ask on",
@@ -143,13 +149,18 @@ def drop(names: tuple[str, ...], accepted: bool, yes: bool) -> None:  # noqa: FB
             if not kept.claim(entry.number):
                 raise in_flight(entry)
             kept.drop(entry.number, at=_now())
-            click.echo(f"dropped {entry.name}, which was {entry.state.value}")
+            dropped.append({"name": entry.name, "sha256": entry.sha256, "was": entry.state.value})
+            if not as_json:
+                click.echo(f"dropped {entry.name}, which was {entry.state.value}")
+    if as_json:
+        echo_json("certmail.outbox-drop/1", dropped=dropped)
 
 
 @outbox.command(short_help="Write a message's sealed bytes to a file.")
 @click.argument("name")
 @click.argument("file", metavar="FILE.eml")
-def export(name: str, file: str) -> None:
+@options.json_option
+def export(name: str, file: str, as_json: bool) -> None:  # noqa: FBT001 - click's flag
     """Write the sealed bytes of the message NAME to a new FILE.eml, exactly as they are offered."""
     from certmail import office
     from certmail.cli.files import write_sealed
@@ -157,7 +168,10 @@ def export(name: str, file: str) -> None:
     with office.outbox_to_look() as kept:
         entry = kept.find(name)
         write_sealed(file, kept.wire(entry.number))
-    click.echo(f"wrote {entry.name} to {file}")
+    if as_json:
+        echo_json("certmail.outbox-export/1", name=entry.name, sha256=entry.sha256, file=file)
+    else:
+        click.echo(f"wrote {entry.name} to {file}")
 
 
 def _chosen(
@@ -256,12 +270,8 @@ def _finish(handed: list[Handed], parameters: dict[str, Any]) -> int:
 
     status = worst(one.status for one in handed)
     if parameters["as_json"]:
-        shown = {
-            "schema": "certmail.outbox-retry/1",
-            "messages": [handed_as_json(one) for one in handed],
-            "exit_status": status,
-        }
-        click.echo(json.dumps(shown, indent=2))
+        messages = [handed_as_json(one) for one in handed]
+        echo_json("certmail.outbox-retry/1", messages=messages, exit_status=status)
         return status
     if not handed:
         click.echo("nothing in the outbox waits and is due")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ import click
 
 from certmail.cli import options
 from certmail.cli.command import Command
+from certmail.cli.json_output import echo_json
 
 if TYPE_CHECKING:
     from certmail.rehearsal.rehearse import Rehearsal
@@ -56,7 +56,7 @@ def rehearse(
     except CertmailError as error:
         raise with_file(error, bundle or "-") from None
     if as_json:
-        click.echo(json.dumps(_as_json(rehearsal), indent=2))
+        echo_json("certmail.rehearsal/1", **_as_json(rehearsal))
     else:
         _draw(rehearsal)
     return 0 if rehearsal.good and rehearsal.nothing_left else 1
@@ -139,7 +139,6 @@ def _evidence(rehearsal: Rehearsal) -> list[tuple[bool, str]]:
 
 def _as_json(rehearsal: Rehearsal) -> dict[str, Any]:
     return {
-        "schema": "certmail.rehearsal/1",
         "held": rehearsal.good and rehearsal.nothing_left,
         "evidence": [{"held": held, "what": sentence} for held, sentence in _evidence(rehearsal)],
         "refused": [

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from typing import Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from certmail.cli import options
 from certmail.cli.command import Group
+from certmail.cli.json_output import echo_json
+
+if TYPE_CHECKING:
+    from certmail.ratchet import Remembered
 
 
 @click.group(cls=Group, short_help="Show and accept how relays are spoken to.")
@@ -25,19 +29,14 @@ def relay() -> None:
 @options.json_option
 def list_(as_json: bool) -> None:  # noqa: FBT001 - click's flag
     """Show what worked with each relay, and since when."""
-    from dataclasses import asdict
-
     from certmail import office
 
     relays = office.ratchet().relays()
     if as_json:
-        shown: dict[str, Any] = {
-            "schema": "certmail.relays/1",
-            "relays": {
-                host: {**asdict(known.offered), "since": known.at} for host, known in relays.items()
-            },
-        }
-        click.echo(json.dumps(shown, indent=2))
+        echo_json(
+            "certmail.relays/1",
+            relays=[_as_json(host, known) for host, known in relays.items()],
+        )
         return
     for host, known in relays.items():
         now = known.offered
@@ -50,7 +49,8 @@ def list_(as_json: bool) -> None:  # noqa: FBT001 - click's flag
 @relay.command(short_help="Take what a relay offers next, though it is weaker.")
 @click.argument("host")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def accept(host: str, yes: bool) -> None:  # noqa: FBT001 - click's flag
+@options.json_option
+def accept(host: str, yes: bool, as_json: bool) -> None:  # noqa: FBT001 - click's flags
     """Forget what worked with HOST, so that its next offer is taken and remembered.
 
     TLS of version 1.2 or better and a certificate that verifies are demanded all the same.
@@ -70,7 +70,7 @@ def accept(host: str, yes: bool) -> None:  # noqa: FBT001 - click's flag
             next="certmail relay list",
         )
     if not yes:
-        if not sys.stdin.isatty():
+        if as_json or not sys.stdin.isatty():
             raise UsageError(
                 "RATCHET-ACCEPT-NOBODY",
                 "there is no terminal to ask on",
@@ -84,4 +84,11 @@ def accept(host: str, yes: bool) -> None:  # noqa: FBT001 - click's flag
         )
         click.confirm("Take whatever it offers next?", abort=True, err=True)
     memory.forget(name)
-    click.echo(f"what {name} offers next is taken and remembered")
+    if as_json:
+        echo_json("certmail.relay-accept/1", forgotten=_as_json(name, known))
+    else:
+        click.echo(f"what {name} offers next is taken and remembered")
+
+
+def _as_json(host: str, known: Remembered) -> dict[str, Any]:
+    return {"host": host, **asdict(known.offered), "since": known.at}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,8 @@ import click
 
 from certmail.cli import accept_option, delivery_options, inputs, options
 from certmail.cli.command import Command
+from certmail.cli.json_output import echo_json, error_as_json
+from certmail.cli.send_json import sealed_as_json, sealing_as_json
 
 if TYPE_CHECKING:
     from certmail.cli.key_for_send import KeyForSend
@@ -138,8 +139,15 @@ def _preview(common: dict[str, Any], typed: inputs.Inputs, parameters: dict[str,
     sealing, given = _seal(bench, typed, parameters, key=key)
     kept = _keep(sealing, parameters["output"])
     if parameters["as_json"]:
-        shown = _sealing_as_json(sealing, given, refusal=refusal, kept=kept)
-        _echo_json({**shown, **key.as_json()})
+        refused = None if refusal is None else error_as_json(refusal)
+        shown = sealing_as_json(sealing, given, kept=kept)
+        echo_json(
+            "certmail.preview/1",
+            would_send=refusal is None,
+            refusal=refused,
+            **shown,
+            **key.as_json(),
+        )
     else:
         _show_changes(given, parameters)
         _draw_preview(sealing, refusal=refusal, kept=kept, key=key)
@@ -164,7 +172,7 @@ def _send(common: dict[str, Any], typed: inputs.Inputs, parameters: dict[str, An
         _show_changes(given, parameters)
     if asking.asks:
         _draw_preview(sealing, refusal=None, kept=kept, key=key)
-    shown = {**_sealing_as_json(sealing, given, refusal=None, kept=kept), **key.as_json()}
+    shown = {**sealing_as_json(sealing, given, kept=kept), **key.as_json()}
     manner = Manner.of(parameters, asks=asking.asks)
     handed = deliver_one(
         bench,
@@ -228,7 +236,7 @@ def _send_sealed(common: dict[str, Any], path: str, parameters: dict[str, Any]) 
     sealed = reopen(data, record=record, pinned=key.pinned, at=bench.at)
     if asking.asks:
         _draw_sealed(sealed, record, path=path)
-    shown = {"outside": _outside_as_json(sealed), "sealed_file": path, **key.as_json()}
+    shown = {**sealed_as_json(sealed, kept=path), **key.as_json()}
     manner = Manner.of(parameters, asks=asking.asks)
     handed = deliver_one(bench, sealed, record, key=key, manner=manner, label=path)
     if not manner.as_json:
@@ -436,71 +444,3 @@ def _draw_refused_findings(error: Exception, parameters: dict[str, Any]) -> None
     errors = [f for f in getattr(error, "findings", ()) if f.severity is Severity.ERROR]
     if errors and all(f.repair for f in errors) and not parameters["as_json"]:
         click.echo("all of this can be repaired: add --repair to see how\n", err=True)
-
-
-def _echo_json(value: dict[str, Any]) -> None:
-    click.echo(json.dumps(value, indent=2))
-
-
-def _sealing_as_json(
-    sealing: Sealing, given: inputs.Given, *, refusal: KeyRefused | None, kept: str | None
-) -> dict[str, Any]:
-    from certmail.cli.bundle_command import change_as_json
-    from certmail.cli.bundle_commands import finding_as_json
-    from certmail.message.preview import inside
-
-    sealed, view = sealing.sealed, inside(sealing.letter)
-    return {
-        "schema": "certmail.preview/1",
-        "would_send": refusal is None,
-        "refusal": {"code": refusal.code, "what": refusal.what, "next": refusal.next}
-        if refusal
-        else None,
-        "outside": _outside_as_json(sealed),
-        "inside": {
-            "headers": [list(pair) for pair in view.headers],
-            "tree": [list(row) for row in view.tree],
-            "text": view.text,
-            "attachments": [
-                {
-                    "file_name": part.file_name,
-                    "media_type": part.media_type,
-                    "octets": part.octets,
-                    "role": part.role,
-                    "lines": list(part.lines),
-                }
-                for part in view.attachments
-            ],
-        },
-        "key": {
-            "fingerprint": sealed.pinned.fingerprint.text,
-            "encryption_subkey": sealed.pinned.encryption_subkey.text,
-            "source": sealed.pinned.source,
-            "expires": sealed.pinned.expires.isoformat() if sealed.pinned.expires else None,
-        },
-        "signature": {
-            "signer": sealed.signature.signer.text,
-            "key": sealed.signature.key.text,
-            "hash": sealed.signature.hash_name,
-            "created": sealed.signature.created.isoformat(),
-        },
-        "findings": [finding_as_json(finding) for finding in sealing.findings],
-        "changes": [change_as_json(change) for change in given.changes],
-        "sealed_file": kept,
-    }
-
-
-def _outside_as_json(sealed: SealedMessage) -> dict[str, Any]:
-    from certmail.message.preview import outside
-
-    view = outside(sealed)
-    return {
-        "headers": [list(pair) for pair in view.headers],
-        "tree": [list(row) for row in view.tree],
-        "octets": view.octets,
-        "sha256": view.sha256,
-        "encrypted_to": [
-            {"key_id": r.key_id, "fingerprint": r.fingerprint.text, "who": r.who}
-            for r in view.readers
-        ],
-    }

@@ -15,6 +15,7 @@ import pytest
 from certmail.rehearsal.authority import throwaway_authority
 from certmail.rehearsal.refusals import server_context
 from certmail.rehearsal.server import LOOPBACK, mail_server
+from tests.schemas import conforms
 
 ROOT = Path(__file__).parent.parent.parent
 RENEWED = ROOT.parent / "shared" / "keys" / "clever-cloud-renewed-2026-04.asc"
@@ -31,7 +32,7 @@ class Ran:
 
     @property
     def json(self) -> dict[str, Any]:
-        return json.loads(self.out)
+        return conforms(json.loads(self.out))
 
     @property
     def code(self) -> str | None:

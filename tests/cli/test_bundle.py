@@ -200,7 +200,7 @@ def test_what_cannot_be_repaired_is_refused_with_lines(user, tmp_path, bundle_pe
     assert (ran.status, ran.code) == (10, "BLOCK-UNTERMINATED")
     assert "cut.pem:29:" in ran.err
     told = user("bundle", path, "--json")
-    assert (told.status, told.json["refused"]["code"]) == (10, "BLOCK-UNTERMINATED")
+    assert (told.status, told.json["code"]) == (10, "BLOCK-UNTERMINATED")
     assert [finding["lines"] for finding in told.json["findings"]] == [[29, 29]]
     assert not out.exists()
     assert [line for line in key_lines if line in ran.err + ran.out] == []

@@ -145,7 +145,9 @@ class TestExit:
         put("good.pem", make.bundle())
         ran = check("good.pem", "nowhere.pem", "--json")
         assert (ran.json["schema"], ran.json["good"]) == ("certmail.checks/1", False)
-        assert [(b["file"], b["good"], b["error"]) for b in ran.json["bundles"]] == [
+        assert [
+            (b["file"], b["good"], b["error"] and b["error"]["code"]) for b in ran.json["bundles"]
+        ] == [
             ("good.pem", True, None),
             ("nowhere.pem", False, "BUNDLE-UNREADABLE"),
         ]
