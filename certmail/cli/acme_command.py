@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from certmail.cli import options
 from certmail.cli.command import Command
+from certmail.cli.json_output import echo_json, finding_as_json
 from certmail.errors import AcmeError, SettingsError, UsageError
 from certmail.values import Hostname, printable
 
@@ -58,7 +58,7 @@ def acme_test(common: dict[str, Any], /, domain: str, timeout_s: int, *, as_json
     _require_way(asked)
     verdict = judge(asked)
     if as_json:
-        click.echo(json.dumps(_as_json(asked, verdict, at=at), indent=2))
+        echo_json("certmail.acme-test/1", **_as_json(asked, verdict, at=at))
     else:
         from certmail.cli.acme_screen import draw
 
@@ -119,10 +119,8 @@ def _require_way(asked: Asked) -> None:
 
 def _as_json(asked: Asked, verdict: Verdict, *, at: datetime) -> dict[str, Any]:
     from certmail.bundle.idn import to_unicode
-    from certmail.cli.check_json import finding_as_json
 
     return {
-        "schema": "certmail.acme-test/1",
         "domain": asked.domain,
         "domain_read": to_unicode(asked.domain) or asked.domain,
         "url": asked.url,

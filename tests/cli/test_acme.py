@@ -92,6 +92,7 @@ def test_a_redirect_by_cloudflare_reads_like_this(acme):
 
 def test_json_holds_what_each_address_said(acme):
     ran = acme({V4: RIGHT, V6: answer(b"", status="404 Not Found")}, "bücher.example", "--json")
+    assert ran.json["schema"] == "certmail.acme-test/1"
     assert (ran.status, ran.json["exit_status"], ran.json["good"]) == (21, 21, False)
     assert (ran.json["domain"], ran.json["domain_read"]) == (
         "xn--bcher-kva.example",
