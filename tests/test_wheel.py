@@ -59,7 +59,7 @@ def test_the_wheel_holds_the_package_the_key_and_nothing_else(wheel):
         *(
             str(path.relative_to(ROOT))
             for path in (ROOT / "certmail").rglob("*")
-            if path.suffix in {".py", ".typed"}
+            if path.suffix in {".py", ".typed", ".css"}
         ),
     }
     assert f"{info}/licenses/LICENSE" in names

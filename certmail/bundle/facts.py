@@ -7,11 +7,15 @@ in here; every text has been through ``values.printable``. Knows neither PEM nor
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+
+_COMMON_NAME: Final = re.compile(r"(?:^|,)CN=((?:[^,\\]|\\.)+)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,3 +73,9 @@ class BundleFacts:
 def sha256_hex(octets: bytes) -> str:
     """Give a digest the way the facts carry it."""
     return hashlib.sha256(octets).hexdigest().upper()
+
+
+def common_name(subject: str) -> str:
+    """Give the common name of a subject (RFC 4514 §3); without one, all of it."""
+    found = _COMMON_NAME.search(subject)
+    return found[1] if found else subject or "(no subject)"

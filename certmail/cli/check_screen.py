@@ -6,7 +6,6 @@ the width. Lines of the file are shown as the core lets them be shown: never a l
 
 from __future__ import annotations
 
-import re
 import sys
 import textwrap
 from typing import TYPE_CHECKING, Final
@@ -15,6 +14,7 @@ from rich.text import Text
 
 from certmail.bundle import idn
 from certmail.bundle.excerpt import excerpt
+from certmail.bundle.facts import common_name
 from certmail.bundle.findings import Finding, Severity
 from certmail.cli.draw import draw_error, draw_findings, width
 
@@ -31,7 +31,6 @@ SHOWN_NAMES: Final = 8
 BAR: Final = 20
 
 _MAX_INDENT: Final = 15
-_COMMON_NAME: Final = re.compile(r"(?:^|,)CN=((?:[^,\\]|\\.)+)")
 _STYLES: Final = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "dim"}
 _UNICODE: Final = {"branch": "└─ ", "full": "█", "empty": "░", "rule": "│"}
 _ASCII: Final = {"branch": "`- ", "full": "#", "empty": ".", "rule": "|"}
@@ -100,7 +99,7 @@ def draw_summary(rows: Iterable[tuple[str, int, Verdict | None]], *, at: datetim
         left = f"{(leaf.not_after - at).days:>5} days" if leaf else " " * 10
         page.append(f"{said:<8}", style="red" if status else "green")
         room = width() - 8 - 12
-        title = name + (f"  {_common_name(leaf.subject)}" if leaf else "")
+        title = name + (f"  {common_name(leaf.subject)}" if leaf else "")
         page.append(f"{left}  {title if len(title) <= room else title[: room - 1] + '…'}\n")
     return page
 
@@ -183,11 +182,6 @@ def _indent(depth: int) -> str:
     return " " * min(_MAX_INDENT, 3 * depth)
 
 
-def _common_name(subject: str) -> str:
-    found = _COMMON_NAME.search(subject)
-    return found[1] if found else subject or "(no subject)"
-
-
 def _line(page: Text, indent: str, title: str, lines: tuple[int, int], place: str = "") -> None:
     """Write a title on the left and its place on the right."""
     where = place or f"lines {lines[0]} to {lines[1]}"
@@ -204,7 +198,7 @@ def _certificate(
     branch = signs["branch"] if depth else ""
     indent = _indent(depth - 1) + branch if depth else ""
     kind = "" if certificate.is_ca else f"  {certificate.key_algorithm} {certificate.key_bits}"
-    _line(page, indent, _common_name(certificate.subject) + kind, certificate.lines, place)
+    _line(page, indent, common_name(certificate.subject) + kind, certificate.lines, place)
     below = _indent(depth)
     if certificate.names:
         for row in textwrap.wrap(
@@ -243,7 +237,7 @@ def _end(page: Text, top: CertificateFacts, anchor: str, depth: int) -> None:
     elif top.self_signed:
         return
     else:
-        text, style = f"{_common_name(top.issuer)}, not in the file", "dim"
+        text, style = f"{common_name(top.issuer)}, not in the file", "dim"
     room = width() - len(start)
     for row in textwrap.wrap(text, width=room, break_on_hyphens=False):
         page.append(start).append(f"{row}\n", style=style)

@@ -93,25 +93,48 @@ def write_sealed(path: str, wire: bytes) -> None:
     Raises:
         UsageError: ``OUTPUT-EXISTS``, ``OUTPUT-UNWRITABLE``.
     """
-    target = Path(path)
+    _keep(path, wire, what="sealed message")
+
+
+def write_page(path: str, page: str) -> None:
+    """Write the page of a preview, as `write_sealed` does a message."""
+    _keep(path, page.encode(), what="page")
+
+
+def require_absent(path: str, *, what: str = "page") -> None:
+    """Miss a free name before anything is signed, not after.
+
+    Raises:
+        UsageError: ``OUTPUT-EXISTS``.
+    """
+    if os.path.lexists(path):
+        _refuse_existing(path, what)
+
+
+def _keep(path: str, content: bytes, *, what: str) -> None:
     try:
-        _write_new(target, wire)
+        _write_new(Path(path), content)
     except FileExistsError:
-        raise UsageError(
-            "OUTPUT-EXISTS",
-            f"{printable(path, limit=400)} exists already",
-            why="a sealed message that somebody has reviewed is never overwritten",
-            next="give another name, or remove the file first",
-            file=printable(path, limit=400),
-        ) from None
-    except OSError as error:
+        _refuse_existing(path, what)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it is not a path"
         raise UsageError(
             "OUTPUT-UNWRITABLE",
-            f"{printable(path, limit=400)} cannot be written: {error.strerror}",
-            why="the sealed message was to be kept there",
+            f"{printable(path, limit=400)} cannot be written: {printable(reason)}",
+            why=f"the {what} was to be kept there",
             next="give a path in a folder that you can write to",
             file=printable(path, limit=400),
         ) from None
+
+
+def _refuse_existing(path: str, what: str) -> NoReturn:
+    raise UsageError(
+        "OUTPUT-EXISTS",
+        f"{printable(path, limit=400)} exists already",
+        why=f"a {what} that somebody has reviewed is never overwritten",
+        next="give another name, or remove the file first",
+        file=printable(path, limit=400),
+    ) from None
 
 
 def write_bundle(path: str, pem: bytes) -> None:

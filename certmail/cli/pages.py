@@ -197,9 +197,13 @@ _PAGES: Final = {
                 "certmail preview bundle.pem --output sealed.eml",
                 "keep the sealed message, to send precisely those bytes later",
             ),
+            Example(
+                "certmail preview bundle.pem --html approve.html",
+                "write a page for the colleague who must approve",
+            ),
         ),
         _statuses(0, 10, 11, 12, done="this is what would be sent"),
-        ("send", "check"),
+        ("send", "check", "docs/preview-page.md"),
     ),
     "send": Page(
         (

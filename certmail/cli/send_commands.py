@@ -33,7 +33,7 @@ _SEALING: Final = (
 )
 
 _NOT_WITH_SEALED: Final = (
-    *("dry_run", "output", "domains", "note", "repair", "accept_expired_key"),
+    *("dry_run", "output", "html", "domains", "note", "repair", "accept_expired_key"),
     *("key", "cert", "chains", "lineage", "passphrase_command", "chain_from", "aia"),
 )
 
@@ -46,6 +46,11 @@ _output_option = click.option(
     "--output",
     metavar="FILE.eml",
     help="Keep the sealed message in a new file, to be sent later with send --sealed.",
+)
+_html_option = click.option(
+    "--html",
+    metavar="FILE.html",
+    help="Write a page for the colleague who must approve; it needs no network and no script.",
 )
 _repair_option = click.option(
     "--repair", is_flag=True, help="Repair the bundle first; shows the changes, and asks."
@@ -61,6 +66,7 @@ _repair_option = click.option(
 @options.domain_option
 @_note_option
 @_output_option
+@_html_option
 @options.json_option
 @options.with_settings(*_SEALING)
 @click.pass_obj
@@ -90,6 +96,7 @@ def preview(common: dict[str, Any], /, bundle: str | None, **parameters: Any) ->
 @options.domain_option
 @_note_option
 @_output_option
+@_html_option
 @delivery_options.with_delivery
 @options.json_option
 @options.with_settings(*_SEALING, *options.KEY_AGE, *options.RELAY)
@@ -114,6 +121,8 @@ def send(common: dict[str, Any], /, bundles: tuple[str, ...], **parameters: Any)
     bundle = bundles[0] if bundles else None
     if sealed is None:
         typed = inputs.Inputs.of(bundle, parameters, otherwise="--sealed FILE.eml")
+        if parameters["html"] and not dry_run:
+            raise click.UsageError("--html goes with --dry-run: a page is for before, not after")
         return (_preview if dry_run else _send)(common, typed, parameters)
     if bundle is not None or any(parameters[name] for name in _NOT_WITH_SEALED):
         raise click.UsageError("--sealed sends a finished message: only relay options go with it")
@@ -121,11 +130,13 @@ def send(common: dict[str, Any], /, bundles: tuple[str, ...], **parameters: Any)
 
 
 def _preview(common: dict[str, Any], typed: inputs.Inputs, parameters: dict[str, Any]) -> int:
+    from certmail.cli.approval_file import require_free, write_approval
     from certmail.cli.key_for_send import key_at_hand
     from certmail.cli.wiring import workbench
     from certmail.errors import KeyRefused
     from certmail.key.pin import require_usable
 
+    require_free(parameters)
     bench = workbench(common, options.flags_of(parameters, *_SEALING))
     if parameters["repair"]:
         _Asking.decide(parameters)
@@ -138,6 +149,9 @@ def _preview(common: dict[str, Any], typed: inputs.Inputs, parameters: dict[str,
         refusal = error
     sealing, given = _seal(bench, typed, parameters, key=key)
     kept = _keep(sealing, parameters["output"])
+    page = write_approval(
+        sealing, parameters["html"], bench=bench, given=given, key=key, refusal=refusal, kept=kept
+    )
     if parameters["as_json"]:
         refused = None if refusal is None else error_as_json(refusal)
         shown = sealing_as_json(sealing, given, kept=kept)
@@ -147,10 +161,13 @@ def _preview(common: dict[str, Any], typed: inputs.Inputs, parameters: dict[str,
             refusal=refused,
             **shown,
             **key.as_json(),
+            page=page,
         )
     else:
         _show_changes(given, parameters)
         _draw_preview(sealing, refusal=refusal, kept=kept, key=key)
+        if page is not None:
+            click.echo(f"the page for approval is {page}")
     return 0
 
 
