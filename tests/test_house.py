@@ -129,6 +129,7 @@ FOREIGN = {
     "msvcrt": ("certmail.durable", "certmail.keystore"),
     "click": ("certmail.cli",),
     "rich": ("certmail.cli",),
+    "webbrowser": ("certmail.cli.browser",),
     # Never a second way to send bytes, and never a format that runs what it reads.
     **dict.fromkeys(("smtplib", "http", "urllib.request", "ftplib", "requests"), ()),
     "httpx": ("certmail.web",),

@@ -12,7 +12,8 @@ import click
 
 from certmail import office
 from certmail.batch import Outcome, in_parallel, worst
-from certmail.cli.deliver import PROVIDER_WARNING, Manner, handed_as_json
+from certmail.cli.deliver import Manner, handed_as_json
+from certmail.cli.delivery_options import PROVIDER_WARNING
 from certmail.cli.json_output import echo_json, error_as_json
 from certmail.durable import StateError
 from certmail.errors import BundleError, CertmailError, UsageError

@@ -9,6 +9,7 @@ import click
 
 from certmail import office
 from certmail.batch import Outcome
+from certmail.cli.delivery_options import PROVIDER_WARNING
 from certmail.cli.draw import draw_error
 from certmail.cli.json_output import echo_json, error_as_json, instant
 from certmail.office import Handed, Office, hand_over
@@ -21,11 +22,6 @@ if TYPE_CHECKING:
     from certmail.errors import CertmailError
     from certmail.message.record import SealRecord
     from certmail.message.seal import SealedMessage
-
-PROVIDER_WARNING = (
-    "Clever Cloud prefers its upload form and charges for certificates sent by mail:\n"
-    "  https://api.clever-cloud.com/v2/certificates/new"
-)
 
 
 @dataclass(frozen=True, slots=True)

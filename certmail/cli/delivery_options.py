@@ -7,7 +7,15 @@ from typing import Any, Final, TypeVar
 
 import click
 
+from certmail.recipient import UPLOAD_FORM
+
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+PROVIDER_WARNING: Final = (
+    "Clever Cloud prefers its upload form and charges for certificates sent by mail:\n"
+    f"  {UPLOAD_FORM}\n"
+    "certmail upload BUNDLE tells what to paste there."
+)
 
 MAX_WAIT_S: Final = 7 * 24 * 3600
 MAX_CONNECTIONS: Final = 16

@@ -27,6 +27,7 @@ from certmail.cli import (
     rehearse_command,
     relay_command,
     send_commands,
+    upload_command,
 )
 from certmail.cli.command import Program
 from certmail.cli.config_command import config
@@ -87,6 +88,7 @@ for command in (
     bundle_command.bundle,
     inspect_command.inspect,
     acme_command.acme_test,
+    upload_command.upload,
     send_commands.preview,
     send_commands.send,
     outbox_command.outbox,

@@ -22,6 +22,7 @@ Then:
   certmail acme-test DOMAIN         could Let's Encrypt do it, with no bundle?
   certmail check bundle.pem         would the provider take this bundle?
   certmail bundle --lineage DIR     make a bundle of certbot's files
+  certmail upload bundle.pem        what to paste into the form, the better way
   certmail preview bundle.pem       what would be sent, and who could read it?
   certmail send bundle.pem          show it, ask, and send it
 
@@ -188,7 +189,19 @@ _PAGES: Final = {
             Example("certmail acme-test www.example.org --json", "the same, for a script"),
         ),
         _statuses(0, 2, 21, done="Let's Encrypt can reach the domain; no bundle is needed"),
-        ("inspect", "docs/acme.md"),
+        ("upload", "docs/acme.md"),
+    ),
+    "upload": Page(
+        (
+            Example("certmail upload bundle.pem", "check it, and tell what to paste where"),
+            Example(
+                "certmail upload --lineage /etc/letsencrypt/live/example.org",
+                "the same, where the bundle has to be put together first",
+            ),
+            Example("certmail upload bundle.pem --json", "the same, for a script"),
+        ),
+        _statuses(0, 2, 10, done="the form takes the bundle"),
+        ("check", "bundle", "acme-test", "docs/upload.md"),
     ),
     "preview": Page(
         (
@@ -218,7 +231,7 @@ _PAGES: Final = {
         _statuses(
             *(0, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 130), done="the relay has accepted it"
         ),
-        ("preview", "outbox", "log", "docs/delivery.md"),
+        ("upload", "preview", "outbox", "log", "docs/delivery.md"),
     ),
     "outbox": Page(
         (

@@ -108,7 +108,8 @@ def send(common: dict[str, Any], /, bundles: tuple[str, ...], **parameters: Any)
     leaves, the key, the bundle and the sealed message are each proved; then the relay must show TLS
     with a certificate that verifies. Several bundles, or a folder of *.pem, are all checked before
     the first is sent; the same command goes on where an earlier one was cut short.
-    The provider prefers its upload form and charges for certificates sent by mail:
+    The provider prefers its upload form and charges for certificates sent by mail; `certmail
+    upload` tells what to paste there:
 
     \b
       https://api.clever-cloud.com/v2/certificates/new
@@ -168,6 +169,7 @@ def _preview(common: dict[str, Any], typed: inputs.Inputs, parameters: dict[str,
         _draw_preview(sealing, refusal=refusal, kept=kept, key=key)
         if page is not None:
             click.echo(f"the page for approval is {page}")
+        click.echo(delivery_options.PROVIDER_WARNING, err=True)
     return 0
 
 

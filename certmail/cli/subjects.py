@@ -27,7 +27,10 @@ _SUBJECTS: Final = (
     ("GnuPG", ("set_gnupg_",)),
     ("Consent", ("yes",)),
     ("Output", ("output", "html", "export", "in_place", "backup", "key_format")),
-    ("Output", ("as_json", "quiet", "verbose", "verbosity", "colour", "color", "no_color")),
+    (
+        "Output",
+        ("opens", "as_json", "quiet", "verbose", "verbosity", "colour", "color", "no_color"),
+    ),
     (OTHER, ("settings_file", "timeout_s", "debug", "version", "help", "_click_default_help")),
 )
 """Subject and parameters; what ends in ``_`` stands for all that begin so."""
@@ -39,7 +42,7 @@ _PURPOSES: Final = (
         "Before sending",
         ("rehearse", "doctor", "check", "bundle", "inspect", "acme-test", "preview"),
     ),
-    ("Sending", ("send", "outbox")),
+    ("Sending", ("upload", "send", "outbox")),
     ("The recipient's key", ("key", "verify-key")),
     ("Afterwards", ("log", "due")),
     ("The set-up", ("config", "relay", "completion", "explain")),

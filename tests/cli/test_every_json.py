@@ -51,6 +51,7 @@ def said(user, bundle, relay, relay_files, at):
         ("check", bundle, shop),
         ("check", "nowhere.pem"),
         ("bundle", shop),
+        ("upload", shop),
         ("preview", bundle, "--output", "message.eml"),
         *([("send", shop, mail, "--yes", "--key-file", RENEWED, *relay.flags)] if MANY else []),
         ("outbox", "list"),
