@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
+import threading
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
+from certmail.delivery.dial import dial
 from certmail.delivery.relay import Timeouts
 from certmail.submission import Mode
 from tests.delivery.attempt import attempt
@@ -116,3 +119,33 @@ def test_a_resolver_that_does_not_answer_is_not_waited_for(ca_file, monkeypatch)
     tried = attempt(465, ca_file=ca_file, host="relay.test", timeouts=Timeouts(connect_s=0.4))
     assert (tried.code, tried.reads) == ("RELAY-TIMEOUT", 0)
     assert time.monotonic() - began < SLOW_S / 2
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_QUICKACK"), reason="only Linux has it")
+def test_what_comes_in_is_acknowledged_at_once_each_time():
+    """RFC 9293 §3.8.6.3: an acknowledgement that waits keeps a server's second segment waiting."""
+
+    async def talk(port: int) -> list[int]:
+        loop = asyncio.get_running_loop()
+        seen = []
+        with await dial("127.0.0.1", port) as sock:
+            for _ in range(3):
+                await loop.sock_sendall(sock, b"x" * 64)
+                seen.append(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK))
+                await loop.sock_recv(sock, 1)
+                await loop.sock_recv_into(sock, bytearray(63))
+                seen.append(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK))
+        return seen
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def echo() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                while octets := connection.recv(64):
+                    connection.sendall(octets)
+
+        thread = threading.Thread(target=echo, daemon=True)
+        thread.start()
+        assert asyncio.run(talk(listener.getsockname()[1])) == [1] * 6
+        thread.join(5)
