@@ -101,10 +101,10 @@ class GnuPG:
             SealError: ``SEAL-SIGNATURE-BAD``.
         """
         with throwaway_home() as home:
-            self._import(signer.public_key, home=home, expected=signer.fingerprint)
             result = run(
                 self.gpg,
                 *_ISOLATED,
+                *_keyring(home, signer.public_key),
                 "--verify",
                 home=home,
                 stdin=signed,
@@ -136,15 +136,16 @@ class GnuPG:
         """
         recipients = [f"{to.encryption_subkey.text}!"]
         packets, unsigned = _without_ocb(to.packets)
+        readers = [packets]
+        if also is not None and also.encryption_key is not None:
+            readers.append(also.public_key)
+            recipients.append(f"{also.encryption_key.text}!")
         with throwaway_home() as home:
-            self._import(packets, *unsigned, home=home, expected=to.fingerprint)
-            if also is not None and also.encryption_key is not None:
-                self._import(also.public_key, home=home, expected=also.fingerprint)
-                recipients.append(f"{also.encryption_key.text}!")
             result = run(
                 self.gpg,
                 *_QUIET,
                 *_ISOLATED,
+                *_keyring(home, *readers),
                 *_clock(to),
                 *unsigned,
                 "--no-throw-keyids",
@@ -183,38 +184,12 @@ class GnuPG:
             )
         return result.stdout
 
-    def _import(self, packets: bytes, *options: str, home: Path, expected: Fingerprint) -> None:
-        """Put one public key into a throw-away home.
-
-        GnuPG's word on what it imported is not evidence, since user IDs can forge it; the packets
-        were read before, and every later step names its key by the whole fingerprint.
-        """
-        result = run(
-            self.gpg,
-            *_ISOLATED,
-            *options,
-            "--import-options",
-            "no-import-clean,no-repair-keys",
-            "--import",
-            home=home,
-            stdin=packets,
-            env=self.env,
-            timeout_s=LOCAL_TIMEOUT_S,
-        )
-        if result.returncode != 0:
-            raise SealError(
-                "SEAL-IMPORT-FAILED",
-                f"GnuPG did not take the public key {expected.grouped()}",
-                why=f"gpg --import ended with {result.returncode} in an empty home",
-                next="gpg --version, and report it with the output of certmail verify-key",
-            )
-
 
 _SPOILT: Final = ("BADSIG", "ERRSIG", "EXPSIG", "EXPKEYSIG", "REVKEYSIG", "NO_PUBKEY", "NODATA")
 
 
 def _without_ocb(packets: bytes) -> tuple[bytes, tuple[str, ...]]:
-    """Give what to import so that GnuPG writes a packet of type 18, and the options for that.
+    """Give the key in a form for which GnuPG writes a packet of type 18, and the options for that.
 
     The user IDs may go unsigned into a home where nobody else's are: who stands behind them was
     proved when the key was pinned, by GnuPG too, and the subkey is chosen by its fingerprint.
@@ -222,6 +197,18 @@ def _without_ocb(packets: bytes) -> tuple[bytes, tuple[str, ...]]:
     if not asks_for_ocb(packets):
         return packets, ()
     return bare(packets), ("--allow-non-selfsigned-uid",)
+
+
+def _keyring(home: Path, *keys: bytes) -> tuple[str, ...]:
+    """Lay public keys into a home as the only keyring; give the options that say so.
+
+    Transferable public keys in a row are a keyring (RFC 9580 §10.1, and what GnuPG calls
+    ``pubring.gpg``): nothing has to be imported first. The packets were read before, and every step
+    names its key by the whole fingerprint.
+    """
+    file = home / "only.gpg"
+    file.write_bytes(b"".join(keys))
+    return "--no-default-keyring", "--keyring", str(file)
 
 
 def _clock(key: PinnedKey) -> tuple[str, ...]:
