@@ -16,6 +16,8 @@ from certmail.office import Handed, Office, hand_over
 from certmail.outbox.store import Again
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from certmail.cli.key_for_send import KeyForSend
     from certmail.cli.wiring import Workbench
     from certmail.delivery.outcome import Stage
@@ -115,10 +117,13 @@ def deliver_one(
         )
 
 
-def finish(handed: Handed, manner: Manner, shown: dict[str, Any]) -> int:
-    """Say what came of a message, on the screen or as JSON; give the exit status."""
+def finish(handed: Handed, manner: Manner, shown: Callable[[], dict[str, Any]]) -> int:
+    """Say what came of a message, on the screen or as JSON; give the exit status.
+
+    ``shown`` gives what the JSON says of the message itself; it is put together for JSON only.
+    """
     if manner.as_json:
-        echo_json("certmail.send/1", **handed_as_json(handed), **shown)
+        echo_json("certmail.send/1", **handed_as_json(handed), **shown())
     if handed.error is not None:
         click.echo(draw_error(explained(handed)), nl=False, err=True)
     elif not manner.as_json and handed.receipt is not None:

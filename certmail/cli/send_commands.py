@@ -191,7 +191,6 @@ def _send(common: dict[str, Any], typed: inputs.Inputs, parameters: dict[str, An
         _show_changes(given, parameters)
     if asking.asks:
         _draw_preview(sealing, refusal=None, kept=kept, key=key)
-    shown = {**sealing_as_json(sealing, given, kept=kept), **key.as_json()}
     manner = Manner.of(parameters, asks=asking.asks)
     handed = deliver_one(
         bench,
@@ -203,6 +202,10 @@ def _send(common: dict[str, Any], typed: inputs.Inputs, parameters: dict[str, An
     )
     if not manner.as_json:
         key.draw()
+
+    def shown() -> dict[str, Any]:
+        return {**sealing_as_json(sealing, given, kept=kept), **key.as_json()}
+
     return finish(handed, manner, shown)
 
 
@@ -255,11 +258,14 @@ def _send_sealed(common: dict[str, Any], path: str, parameters: dict[str, Any]) 
     sealed = reopen(data, record=record, pinned=key.pinned, at=bench.at)
     if asking.asks:
         _draw_sealed(sealed, record, path=path)
-    shown = {**sealed_as_json(sealed, kept=path), **key.as_json()}
     manner = Manner.of(parameters, asks=asking.asks)
     handed = deliver_one(bench, sealed, record, key=key, manner=manner, label=path)
     if not manner.as_json:
         key.draw()
+
+    def shown() -> dict[str, Any]:
+        return {**sealed_as_json(sealed, kept=path), **key.as_json()}
+
     return finish(handed, manner, shown)
 
 

@@ -16,6 +16,7 @@ import base64
 import binascii
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final, Literal, NoReturn
 
 from certmail.errors import KeyRefused, SealError
@@ -116,8 +117,11 @@ def decode_message(data: bytes) -> bytes:
     return packets
 
 
+@lru_cache(maxsize=4)
 def encode(kind: Kind, packets: bytes) -> bytes:
     r"""Put armor around ``packets``: ``\n``, 64 columns, no header lines, with the checksum.
+
+    Remembers the last few, since one message is rendered at each of its gates.
 
     RFC 9580 §6.1 advises against the checksum where the reader is known to do without it; which
     program the recipient reads with is not known, and some refuse armor that has none.
