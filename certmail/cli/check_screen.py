@@ -1,4 +1,4 @@
-"""The page of ``certmail check`` and ``certmail inspect``: chain, findings, last line.
+"""The page of ``certmail check`` and ``certmail inspect``: findings, last line, summary.
 
 Decides nothing. Text that rich colours on a terminal and leaves plain elsewhere; every line fits
 the width. Lines of the file are shown as the core lets them be shown: never a line of a body.
@@ -6,16 +6,15 @@ the width. Lines of the file are shown as the core lets them be shown: never a l
 
 from __future__ import annotations
 
-import sys
 import textwrap
 from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
 
-from certmail.bundle import idn
 from certmail.bundle.excerpt import excerpt
 from certmail.bundle.facts import common_name
 from certmail.bundle.findings import Finding, Severity
+from certmail.cli.chain_screen import draw_tree, signs, some
 from certmail.cli.draw import draw_error, draw_findings, width
 
 if TYPE_CHECKING:
@@ -24,16 +23,10 @@ if TYPE_CHECKING:
 
     from certmail.bundle.change import Change
     from certmail.bundle.check import Verdict
-    from certmail.bundle.facts import BundleFacts, CertificateFacts
+    from certmail.bundle.facts import CertificateFacts
     from certmail.errors import CertmailError
 
-SHOWN_NAMES: Final = 8
-BAR: Final = 20
-
-_MAX_INDENT: Final = 15
 _STYLES: Final = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "dim"}
-_UNICODE: Final = {"branch": "└─ ", "full": "█", "empty": "░", "rule": "│"}
-_ASCII: Final = {"branch": "`- ", "full": "#", "empty": ".", "rule": "|"}
 
 
 def plural(number: int, word: str) -> str:
@@ -104,46 +97,14 @@ def draw_summary(rows: Iterable[tuple[str, int, Verdict | None]], *, at: datetim
     return page
 
 
-def draw_tree(facts: BundleFacts, *, at: datetime) -> Text:
-    """Draw the key, the certificate below it, and its issuers up to the end of the chain."""
-    page = Text()
-    path = facts.path or facts.certificates
-    depth = 0
-    if facts.key is not None:
-        fits = any(facts.key.spki_sha256 == c.spki_sha256 for c in facts.certificates)
-        belongs = ", fits the certificate" if fits else ", fits no certificate here"
-        title = f"private key  {facts.key.algorithm} {facts.key.bits}"
-        _line(page, "", title + (belongs if facts.certificates else ""), facts.key.lines)
-        depth = 1
-    for certificate in path:
-        _certificate(page, certificate, depth, at)
-        depth += 1
-    if path:
-        _end(page, path[-1], facts.anchor, depth)
-    others = [c for c in facts.certificates if facts.path and c not in facts.path]
-    if others:
-        page.append("also in the file\n", style="dim")
-        for certificate in others:
-            _certificate(page, certificate, 1, at)
-    return page.append("\n") if page else page
-
-
-def draw_chain(chain: tuple[CertificateFacts, ...], *, at: datetime) -> Text:
-    """Draw what a server shows, in its order."""
-    page = Text()
-    for depth, certificate in enumerate(chain):
-        _certificate(page, certificate, depth, at, place=f"shown {certificate.lines[0]}.")
-    return page
-
-
 def sentences(seen: Change, *, old: CertificateFacts, new: CertificateFacts) -> tuple[str, ...]:
     """Say what a change will do, in words."""
     if seen.same:
         return ("the server shows the bundle's certificate already; nothing would change",)
     found = [
         f"names: {plural(len(seen.kept), 'name')} stay"
-        + (f"; new: {_some(seen.gained)}" if seen.gained else "")
-        + (f"; NO LONGER COVERED: {_some(seen.lost)}" if seen.lost else "; none is lost"),
+        + (f"; new: {some(seen.gained)}" if seen.gained else "")
+        + (f"; NO LONGER COVERED: {some(seen.lost)}" if seen.lost else "; none is lost"),
         "key: the same key stays in use" if seen.same_key else "key: a new key",
     ]
     days = abs(seen.longer.days)
@@ -166,84 +127,6 @@ def wrapped(text: str, *, indent: str = "  ") -> str:
     )  # fmt: skip
 
 
-def _signs() -> dict[str, str]:
-    encoding = (sys.stdout.encoding or "").lower().replace("-", "")
-    return _UNICODE if encoding in ("utf8", "utf16") else _ASCII
-
-
-def _some(names: tuple[str, ...]) -> str:
-    rest = len(names) - SHOWN_NAMES
-    return ", ".join(idn.both(name) for name in names[:SHOWN_NAMES]) + (
-        f" and {rest} more" if rest > 0 else ""
-    )
-
-
-def _indent(depth: int) -> str:
-    return " " * min(_MAX_INDENT, 3 * depth)
-
-
-def _line(page: Text, indent: str, title: str, lines: tuple[int, int], place: str = "") -> None:
-    """Write a title on the left and its place on the right."""
-    where = place or f"lines {lines[0]} to {lines[1]}"
-    room = width() - len(indent) - len(where) - 1
-    shown = title if len(title) <= room else title[: room - 1] + "…"
-    page.append(indent).append(shown, style="bold")
-    page.append(f"{where:>{width() - len(indent) - len(shown)}}\n", style="dim")
-
-
-def _certificate(
-    page: Text, certificate: CertificateFacts, depth: int, at: datetime, place: str = ""
-) -> None:
-    signs = _signs()
-    branch = signs["branch"] if depth else ""
-    indent = _indent(depth - 1) + branch if depth else ""
-    kind = "" if certificate.is_ca else f"  {certificate.key_algorithm} {certificate.key_bits}"
-    _line(page, indent, common_name(certificate.subject) + kind, certificate.lines, place)
-    below = _indent(depth)
-    if certificate.names:
-        for row in textwrap.wrap(
-            _some(certificate.names),
-            width=width() - len(below),
-            break_long_words=False,
-            break_on_hyphens=False,
-        ):
-            page.append(f"{below}{row}\n")
-    bar, left, style = _validity(certificate, at, signs)
-    page.append(f"{below}{certificate.not_before:%Y-%m-%d} {bar} {certificate.not_after:%Y-%m-%d}")
-    page.append("  ").append(left, style=style).append("\n")
-
-
-def _validity(
-    certificate: CertificateFacts, at: datetime, signs: dict[str, str]
-) -> tuple[str, str, str]:
-    """Draw how much of the life is over, and say what is left."""
-    life = certificate.not_after - certificate.not_before
-    share = (at - certificate.not_before) / life if life else 1.0
-    full = max(0, min(BAR, round(share * BAR)))
-    bar = signs["full"] * full + signs["empty"] * (BAR - full)
-    if at > certificate.not_after:
-        return bar, f"ended {plural((at - certificate.not_after).days, 'day')} ago", "red"
-    if at < certificate.not_before:
-        return bar, f"begins in {plural((certificate.not_before - at).days, 'day')}", "red"
-    days = (certificate.not_after - at).days
-    return bar, f"{plural(days, 'day')} left", "green" if days > 14 else "yellow"  # noqa: PLR2004
-
-
-def _end(page: Text, top: CertificateFacts, anchor: str, depth: int) -> None:
-    """Say where the chain goes on behind the file."""
-    start = _indent(depth - 1) + _signs()["branch"]
-    if anchor:
-        text, style = f"trusted: {anchor}", "green"
-    elif top.self_signed:
-        return
-    else:
-        text, style = f"{common_name(top.issuer)}, not in the file", "dim"
-    room = width() - len(start)
-    for row in textwrap.wrap(text, width=room, break_on_hyphens=False):
-        page.append(start).append(f"{row}\n", style=style)
-        start = " " * len(start)
-
-
 def _finding(finding: Finding) -> Text:
     text = Text(draw_findings((finding,)))
     text.stylize(_STYLES[finding.severity], 0, text.plain.index("]") + 1)
@@ -255,8 +138,8 @@ def _excerpt(data: bytes, finding: Finding) -> Text:
 
 
 def _rows(data: bytes, finding: Finding) -> Iterator[str]:
-    rule = _signs()["rule"]
+    rule = signs().rule
     for row in excerpt(data, finding.lines or (1, 1)):
         number = "" if row.number is None else str(row.number)
-        text = row.text if rule == _UNICODE["rule"] else row.text.replace("·", ".")
+        text = row.text if rule == "│" else row.text.replace("·", ".")
         yield f"  {'>' if row.marked else ' '}{number:>5} {rule} {text}"[: width()].rstrip()

@@ -149,12 +149,12 @@ def _draw(
     at: datetime,
 ) -> None:
     from certmail.bundle import hosts
-    from certmail.cli import check_screen
+    from certmail.cli import chain_screen, check_screen
     from certmail.cli.screens import console
 
     screen = console()
     screen.print(check_screen.heading(f"{shown.host}:{shown.port} serves now"))
-    screen.print(check_screen.draw_chain(chain, at=at), end="")
+    screen.print(chain_screen.draw_chain(chain, at=at), end="")
     if shown.refusal:
         verdict = f"clients with this system's roots refuse it: {shown.refusal}"
     else:

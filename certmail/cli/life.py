@@ -47,4 +47,6 @@ def life(begins: datetime, ends: datetime, *, at: datetime) -> Life:
 
 
 def _days(span: timedelta) -> str:
+    if not span.days:
+        return "less than a day"
     return "1 day" if span.days == 1 else f"{span.days} days"

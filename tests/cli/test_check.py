@@ -95,6 +95,38 @@ def test_every_page_fits_80_columns_and_shows_no_body(name):
     assert re.findall(r"[A-Za-z0-9+/]{40,}", text) == []
 
 
+TERMINALS = {
+    "60": {"COLUMNS": "60"},
+    "40": {"COLUMNS": "40"},
+    "colour": {"FORCE_COLOR": "1", "TERM": "xterm-256color"},
+    "colour-60": {"FORCE_COLOR": "1", "TERM": "xterm-256color", "COLUMNS": "60"},
+    "ascii": {"PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii", "LC_ALL": "C"},
+    "ascii-60": {"PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii", "LC_ALL": "C", "COLUMNS": "60"},
+}
+
+
+@pytest.mark.parametrize("name", ["good", "expired"])
+@pytest.mark.parametrize("terminal", TERMINALS)
+def test_on_other_terminals_the_page_reads_like_this(user, put, name, terminal):
+    """Narrow ones, coloured ones, and such as know ASCII alone."""
+    build, flags = PAGES[name]
+    put("bundle.pem", build())
+    user.extra = {"PYTHONUTF8": "1", **TERMINALS[terminal]}
+    shown = normal(user("check", *OPTIONS, "bundle.pem", *flags).out)
+    page = GOLDEN / f"{name}.{terminal}.txt"
+    if os.environ.get("CERTMAIL_GOLDEN") == "write":
+        page.write_text(shown)
+    assert shown == page.read_text()
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", shown)
+    assert [
+        line for line in plain.splitlines() if len(line) > int(user.environment()["COLUMNS"])
+    ] == []
+    assert plain.isascii() == terminal.startswith("ascii")
+    assert (plain != shown) == terminal.startswith("colour")
+    if terminal == "colour":
+        assert plain == (GOLDEN / f"{name}.txt").read_text()
+
+
 def test_without_unicode_the_page_is_ascii(user, put):
     put("bundle.pem", make.bundle())
     user.extra = {"PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii", "LC_ALL": "C"}
