@@ -19,6 +19,8 @@ sum = $(shell cat $(1) 2>/dev/null | cksum | cut -d ' ' -f 1)
 RUNTIME := $(VENV)/.runtime-$(call sum,requirements/runtime.txt)
 BENCH := $(VENV)/.bench-$(call sum,requirements/bench.txt pyproject.toml)
 DEV := $(VENV)/.dev-$(call sum,requirements/dev.txt pyproject.toml)
+READER := tests/readers/openpgpjs
+NPM := $(VENV)/.npm-$(call sum,$(READER)/package-lock.json)
 
 .PHONY: help
 help: ## list the targets
@@ -30,8 +32,12 @@ rehearse: $(RUNTIME) | gpg ## walk the whole way with throw-away keys and a rela
 	$(BIN)/python -m certmail rehearse $(ARGS)
 
 .PHONY: test
-test: $(DEV) | gpg ## run every test
+test: $(DEV) $(if $(shell command -v npm),$(NPM)) | gpg ## run every test
 	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
+
+.PHONY: readers
+readers: $(DEV) $(NPM) | gpg ## have every reader open every message, and write docs/readers.md
+	$(BIN)/python -m tests.readers $(ARGS)
 
 .PHONY: check
 check: $(DEV) ## formatting, lint, types, and who may import whom
@@ -108,6 +114,17 @@ $(BENCH): | $(BIN)/python
 	$(PIP) --require-hashes -r requirements/bench.txt
 	$(PIP) --no-deps --no-build-isolation --editable .
 	@rm -f $(VENV)/.bench-* $(VENV)/.dev-* $(VENV)/.runtime-* && touch $@ $(DEV) $(RUNTIME)
+
+# OpenPGP.js, which only the tests use.
+$(NPM): | $(BIN)/python
+	@command -v npm >/dev/null || { \
+	echo "make: npm is missing" >&2; \
+	echo "make: apt install npm | dnf install npm | brew install node" >&2; \
+	exit 1; }
+	@mkdir -p $(VENV)/openpgpjs
+	cp $(READER)/package.json $(READER)/package-lock.json $(VENV)/openpgpjs
+	cd $(VENV)/openpgpjs && npm ci --silent --ignore-scripts --no-audit --no-fund
+	@rm -f $(VENV)/.npm-* && touch $@
 
 $(VENV)/.lock-%: | $(BIN)/python
 	$(PYTHON) -m venv $(VENV)/lock
