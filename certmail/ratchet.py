@@ -16,11 +16,14 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from certmail.durable import StateError, locked, private_folder, replace
 from certmail.errors import RelayError
+from certmail.events import Teller
 from certmail.values import printable
 
 if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
+
+_tell: Final = Teller(__name__)
 
 SCHEMA: Final = "certmail.ratchet/1"
 
@@ -99,6 +102,7 @@ class Ratchet:
             relays = self.relays()
             relays[host] = Remembered(offered, at.isoformat())
             self._write(relays)
+        _tell("remembered", host=host, mode=offered.mode, tls=offered.tls_version)
 
     def forget(self, host: str) -> Remembered | None:
         """Accept what the relay offers next, whatever it is; give what was remembered.

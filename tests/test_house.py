@@ -50,9 +50,10 @@ EDGES = (
     "ratchet",
 )
 
-# Tools of the edges. One keeps state: files, folders and locks, and nothing of what is in them. The
-# other fetches: addresses and octets, and nothing of what they mean.
-TOOLS = ("durable", "web")
+# Tools of the edges. One keeps state: files, folders and locks, and nothing of what is in them.
+# Another fetches: addresses and octets, and nothing of what they mean. The third tells what was
+# done.
+TOOLS = ("durable", "web", "events")
 
 ARROWS = {
     "errors": (),
@@ -66,12 +67,12 @@ ARROWS = {
     "acme": ("errors", "values", "recipient", "bundle"),
     # The edges see the core and never each other.
     "key.bundled": ("errors", "values", "recipient", "key"),
-    "gnupg": ("errors", "values", "recipient", "key", "message"),
-    "delivery": ("errors", "values", "submission", "recipient", "key", "message"),
-    "secrets": ("errors", "values"),
+    "gnupg": ("errors", "values", "recipient", "key", "message", "events"),
+    "delivery": ("errors", "values", "submission", "recipient", "key", "message", "events"),
+    "secrets": ("errors", "values", "events"),
     "settings": ("errors", "values", "submission", "durable"),
     "lineage": ("errors", "values", "bundle", "web"),
-    "keysources": ("errors", "values", "recipient", "web"),
+    "keysources": ("errors", "values", "recipient", "web", "events"),
     "keystore": ("errors", "values"),
     "inspection": ("errors", "values"),
     "lookups": ("errors", "values", "bundle", "web"),
@@ -79,10 +80,11 @@ ARROWS = {
     "names": ("errors", "values", "submission", "web"),
     "stores": ("errors", "values", "bundle"),
     "durable": ("errors", "values"),
+    "events": ("values",),
     "web": ("errors", "values"),
-    "outbox": ("errors", "values", "message", "durable"),
-    "ledger": ("errors", "values", "durable"),
-    "ratchet": ("errors", "values", "durable"),
+    "outbox": ("errors", "values", "message", "durable", "events"),
+    "ledger": ("errors", "values", "durable", "events"),
+    "ratchet": ("errors", "values", "durable", "events"),
     # The story knows the order and the ports; who wires it knows everything.
     "walk": CORE,
     "batch": CORE,
@@ -127,6 +129,14 @@ FOREIGN = {
     "sqlite3": ("certmail.outbox",),
     "fcntl": ("certmail.durable", "certmail.keystore"),
     "msvcrt": ("certmail.durable", "certmail.keystore"),
+    # The library tells events; who listens to them is the command line's to say.
+    # Beside them, some rooms keep a foreign logger down that would tell keys.
+    "logging": (
+        "certmail.events",
+        "certmail.cli",
+        "certmail.gnupg.signers",
+        "certmail.rehearsal",
+    ),
     "click": ("certmail.cli",),
     "rich": ("certmail.cli",),
     "webbrowser": ("certmail.cli.browser",),
@@ -296,6 +306,13 @@ def test_only_the_command_line_prints_and_exits():
     streams = {"sys.stdout", "sys.stderr"}
     shows = lambda node: isinstance(node, ast.Attribute) and ast.unparse(node) in streams  # noqa: E731
     assert places(outside=of_cli, of=shows) == []
+
+
+def test_only_the_command_line_listens_to_loggers():
+    ways = ("addHandler", "basicConfig", "dictConfig", "fileConfig", "lastResort", "setLoggerClass")
+    assert places(outside=("certmail.cli",), of=lambda node: called(node).endswith(ways)) == []
+    prints = lambda node: called(node).startswith("logging.") and "getLogger" not in called(node)  # noqa: E731
+    assert places(outside=("certmail.cli",), of=prints) == []
 
 
 def test_no_check_is_an_assertion():

@@ -15,6 +15,7 @@ from certmail.batch import Outcome, in_parallel, worst
 from certmail.cli.deliver import Manner, handed_as_json
 from certmail.cli.delivery_options import PROVIDER_WARNING
 from certmail.cli.json_output import echo_json, error_as_json
+from certmail.cli.loudness import is_hushed
 from certmail.durable import StateError
 from certmail.errors import BundleError, CertmailError, UsageError
 from certmail.office import Handed, Office
@@ -280,7 +281,7 @@ def _run(batch: Batch, checked: list[Checked]) -> bool:
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         console=screen,
-        disable=batch.manner.as_json or not screen.is_terminal,
+        disable=is_hushed() or not screen.is_terminal,
     )
     try:
         with bar:

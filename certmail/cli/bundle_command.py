@@ -13,6 +13,7 @@ from certmail.cli import inputs, options
 from certmail.cli.check_json import certificate_as_json, key_as_json
 from certmail.cli.command import Command
 from certmail.cli.json_output import echo_json, finding_as_json
+from certmail.cli.loudness import is_quiet
 
 if TYPE_CHECKING:
     from certmail.bundle.assemble.changes import Change
@@ -63,7 +64,8 @@ def bundle(file: str | None, **parameters: Any) -> int:
     if parameters["as_json"]:
         _echo_json(repaired, source=typed.name, written=written, backup=kept, at=at)
         return 0
-    click.echo(_told(repaired, typed.name), err=output == "-", nl=False)
+    if not is_quiet():
+        click.echo(_told(repaired, typed.name), err=output == "-", nl=False)
     if output == "-":
         sys.stdout.buffer.write(repaired.pem)
     elif written is not None:

@@ -1,17 +1,18 @@
 """What every command of certmail is: its help in one order, from one source.
 
 ``Command`` and ``Group`` draw ``--help`` from the declarations of the options, their subjects
-(`subjects`) and the examples (`pages`); the man pages are made from the same. Nothing here is
-needed to run a command, and the pages are read only when somebody asks for help.
+(`subjects`) and the examples (`pages`); the man pages are made from the same. The pages are read
+only when somebody asks for help. How loud a command is, `loudness` decides for all of them.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from certmail.cli import subjects
+from certmail.cli import loudness, subjects
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +35,18 @@ def page_of(context: click.Context) -> Page:
 
 
 class Command(click.Command):
-    """A command whose help shows examples first and its options by subject."""
+    """A command whose help shows examples first and its options by subject.
+
+    As loud as the command line has it: ``-q`` and ``-v`` stand before its name or behind it.
+    """
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Give its own options and those of every command."""
+        return [*super().get_params(ctx), *loudness.options()]
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run it, as loud as wished."""
+        return loudness.run(ctx, words_of(ctx), partial(super().invoke, ctx))
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the whole help: purpose, examples, options by subject, exit status, see also."""
@@ -54,6 +66,14 @@ class Group(click.Group):
     """A command with commands below it, which are of our kind as well."""
 
     command_class = Command
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Give its own options and those of every command."""
+        return [*super().get_params(ctx), *loudness.options()]
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run what is below it, or itself; what is below is as loud as wished by itself."""
+        return loudness.run_group(ctx, partial(super().invoke, ctx))
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the whole help: purpose, examples, commands, options, exit status, see also."""

@@ -12,6 +12,7 @@ from certmail.batch import Outcome
 from certmail.cli.delivery_options import PROVIDER_WARNING
 from certmail.cli.draw import draw_error
 from certmail.cli.json_output import echo_json, error_as_json, instant
+from certmail.cli.loudness import aside, is_quiet
 from certmail.office import Handed, Office, hand_over
 from certmail.outbox.store import Again
 
@@ -111,7 +112,7 @@ def deliver_one(
                 wait_s=manner.wait_s,
                 backoff_s=manner.first_pause_s,
                 progress=_progress if manner.asks else None,
-                heard=waiting_told(manner),
+                heard=waiting_told,
             ),
             entry.number,
         )
@@ -126,7 +127,7 @@ def finish(handed: Handed, manner: Manner, shown: Callable[[], dict[str, Any]]) 
         echo_json("certmail.send/1", **handed_as_json(handed), **shown())
     if handed.error is not None:
         click.echo(draw_error(explained(handed)), nl=False, err=True)
-    elif not manner.as_json and handed.receipt is not None:
+    elif not manner.as_json and not is_quiet() and handed.receipt is not None:
         from certmail.cli import screens
 
         screens.console().print(screens.draw_receipt(handed.receipt))
@@ -163,17 +164,11 @@ def handed_as_json(handed: Handed) -> dict[str, Any]:
     }
 
 
-def waiting_told(manner: Manner) -> Any:
-    """Give what tells a person that a refused message is tried again."""
-
-    def heard(handed: Handed) -> None:
-        if handed.again_at is not None and handed.error is not None and not manner.as_json:
-            click.echo(
-                f"  … {handed.error.what}; trying again at {handed.again_at:%H:%M:%S} UTC", err=True
-            )
-
-    return heard
+def waiting_told(handed: Handed) -> None:
+    """Tell a person that a refused message is tried again."""
+    if handed.again_at is not None and handed.error is not None:
+        aside(f"  … {handed.error.what}; trying again at {handed.again_at:%H:%M:%S} UTC")
 
 
 def _progress(stage: Stage) -> None:
-    click.echo(f"  … {stage.value}", err=True)
+    aside(f"  … {stage.value}")

@@ -18,6 +18,7 @@ from certmail.cli.keys_at_hand import (
     sources_of,
     stale_notice,
 )
+from certmail.cli.loudness import aside, is_hushed
 from certmail.errors import KeyRefused, UsageError
 from certmail.key.pin import PinnedKey, Usability, require_usable
 from certmail.key.renew.acceptance import LAST_DIGITS, Acceptance, Given, accept_expired
@@ -89,7 +90,7 @@ def key_for_send(bench: Workbench, parameters: dict[str, Any]) -> KeyForSend:
     notices: list[Notice] = []
     why = _why_not_asked(bench, parameters)
     if (refusal is not None or stale) and why is None:
-        done = _refresh(bench, parameters)
+        done = _refresh(bench)
         at_hand = done.now
         pinned, refusal = _judge(bench, at_hand)
         stale = not done.answered
@@ -100,14 +101,14 @@ def key_for_send(bench: Workbench, parameters: dict[str, Any]) -> KeyForSend:
     if stale:
         notices.append(stale_notice(at_hand, why=why or "no source answered with the key"))
     if stale and parameters.get("require_fresh"):
-        raise _stale(notices[-1], done, told=not parameters["as_json"])
+        raise _stale(notices[-1], done, told=not is_hushed())
     if refusal is None and pinned is not None:
         if parameters.get("accept_expired_key") not in {None, ASK}:
             _require_same(pinned, parameters["accept_expired_key"])
         return KeyForSend(pinned, (*notices, *_soon(pinned, bench)))
     accepted = _accept(pinned, parameters)
     if pinned is None or accepted is None:
-        raise _no_way(refusal, done, why, told=not parameters["as_json"]) from None
+        raise _no_way(refusal, done, why, told=not is_hushed()) from None
     return KeyForSend(pinned, (*notices, _accepted_notice(accepted)), accepted)
 
 
@@ -130,31 +131,24 @@ def _why_not_asked(bench: Workbench, parameters: dict[str, Any]) -> str | None:
     return None
 
 
-def _refresh(bench: Workbench, parameters: dict[str, Any]) -> Refreshed:
-    quiet = parameters["as_json"]
-    if not quiet:
-        click.echo("Looking for a newer copy of the key:", err=True)
+def _refresh(bench: Workbench) -> Refreshed:
+    aside("Looking for a newer copy of the key:")
     done = refresh(
         sources_of(bench.world),
         key_file=bench.settings.get(keys.KEY_FILE),
         world=bench.world,
         at=bench.at,
-        progress=_silent if quiet else say,
+        progress=say,
     )
-    if not quiet:
-        for change in done.changes:
-            click.echo(f"  {change}", err=True)
+    for change in done.changes:
+        aside(f"  {change}")
     return done
 
 
 def say(heard: Heard) -> None:
     """Show what one source came to, as it comes."""
     mark = "ok" if heard.known is not None else "--"
-    click.echo(f"  {mark} {heard.source.name}: {heard.words}", err=True)
-
-
-def _silent(heard: Heard) -> None:
-    del heard
+    aside(f"  {mark} {heard.source.name}: {heard.words}")
 
 
 def _soon(pinned: PinnedKey, bench: Workbench) -> tuple[Notice, ...]:

@@ -10,9 +10,10 @@ import click
 from certmail.cli import key_commands, options
 from certmail.cli.command import Group
 from certmail.cli.json_output import echo_json
+from certmail.cli.loudness import aside, is_hushed
 
 if TYPE_CHECKING:
-    from certmail.cli.keys_at_hand import Heard, KeysAtHand, Refreshed
+    from certmail.cli.keys_at_hand import KeysAtHand, Refreshed
     from certmail.cli.wiring import Workbench
     from certmail.errors import KeyRefused
     from certmail.key.pin import KeyReport
@@ -90,20 +91,19 @@ def refresh_key(
 
     bench = _bench(common, parameters)
     sources, bodies = _given(given) if given else (sources_of(bench.world), ())
-    if not as_json:
-        click.echo("Looking for a newer copy of the key:", err=True)
+    aside("Looking for a newer copy of the key:")
     done = refresh(
         sources,
         given=bodies,
         key_file=bench.settings.get(KEY_FILE),
         world=bench.world,
         at=bench.at,
-        progress=_silent if as_json else say,
+        progress=say,
     )
     if done.unsaved is not None:
         raise done.unsaved
     if not any(heard.known for heard in done.heard):
-        raise _refresh_failed(done, told=not as_json)
+        raise _refresh_failed(done, told=not is_hushed())
     report = done.now.examine(gpg=bench.gpg, env=bench.env, at=bench.at)
     if as_json:
         from certmail.cli.key_screens import refreshed_as_json
@@ -268,7 +268,3 @@ def _refresh_failed(done: Refreshed, *, told: bool) -> KeyRefused:
         next="(1) get a copy from Clever Cloud, then certmail key refresh --from FILE; (2) use the"
         " upload form, https://api.clever-cloud.com/v2/certificates/new",
     )
-
-
-def _silent(heard: Heard) -> None:
-    del heard

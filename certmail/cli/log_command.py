@@ -11,6 +11,7 @@ import click
 from certmail.cli import options
 from certmail.cli.command import Command, Group
 from certmail.cli.json_output import echo_json
+from certmail.cli.loudness import remark
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -124,7 +125,7 @@ def due(days: int, as_json: bool) -> int:  # noqa: FBT001 - click's flag
             when = f"in {left} days" if left >= 0 else f"{-left} days ago"
             click.echo(f"{one.ends:%Y-%m-%d} ({when})  {', '.join(one.names)}")
         if not found:
-            click.echo(f"nothing that was handed over ends within {days} days")
+            remark(f"nothing that was handed over ends within {days} days")
     return SOON if found else 0
 
 
@@ -154,7 +155,7 @@ def _draw(records: list[dict[str, Any]]) -> None:
     from certmail.values import printable
 
     if not records:
-        click.echo("the log holds nothing of that kind")
+        remark("the log holds nothing of that kind")
         return
     table = Table(box=None, pad_edge=False)
     for heading in ("at", "outcome", "names", "relay", "reply", "Message-ID"):

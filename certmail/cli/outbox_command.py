@@ -10,6 +10,7 @@ import click
 from certmail.cli import accept_option, delivery_options, options
 from certmail.cli.command import Group
 from certmail.cli.json_output import echo_json
+from certmail.cli.loudness import remark
 
 if TYPE_CHECKING:
     from certmail.office import Handed
@@ -227,7 +228,9 @@ def _confirmed(entry: Entry, parameters: dict[str, Any]) -> bool:
         " arrive twice, at a service that charges.",
         err=True,
     )
-    typed = click.prompt(f"Type {CONFIRMED} to send it again", default="", show_default=False)
+    typed = click.prompt(
+        f"Type {CONFIRMED} to send it again", default="", show_default=False, err=True
+    )
     return bool(typed == CONFIRMED)
 
 
@@ -274,7 +277,7 @@ def _finish(handed: list[Handed], parameters: dict[str, Any]) -> int:
         echo_json("certmail.outbox-retry/1", messages=messages, exit_status=status)
         return status
     if not handed:
-        click.echo("nothing in the outbox waits and is due")
+        remark("nothing in the outbox waits and is due")
     for one in handed:
         click.echo(f"{one.entry.name}: {one.outcome.value}")
         if one.error is not None:
@@ -288,7 +291,7 @@ def _draw_list(entries: list[Entry]) -> None:
     from certmail.cli import screens
 
     if not entries:
-        click.echo("the outbox is empty")
+        remark("the outbox is empty")
         return
     table = Table(box=None, pad_edge=False)
     for heading in ("name", "state", "since", "tries", "names", "said"):

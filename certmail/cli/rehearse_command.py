@@ -11,6 +11,7 @@ import click
 from certmail.cli import options
 from certmail.cli.command import Command
 from certmail.cli.json_output import echo_json
+from certmail.cli.loudness import aside
 
 if TYPE_CHECKING:
     from certmail.rehearsal.rehearse import Rehearsal
@@ -50,9 +51,7 @@ def rehearse(
     gpg = find_gpg(str(program) if program else None)
     pem = read_bundle(bundle) if bundle is not None else None
     try:
-        rehearsal = run(
-            pem, gpg=gpg, env=os.environ, at=datetime.now(UTC), step=_silent if as_json else _step
-        )
+        rehearsal = run(pem, gpg=gpg, env=os.environ, at=datetime.now(UTC), step=_step)
     except CertmailError as error:
         raise with_file(error, bundle or "-") from None
     if as_json:
@@ -63,11 +62,7 @@ def rehearse(
 
 
 def _step(what: str) -> None:
-    click.echo(f"  … {what}", err=True)
-
-
-def _silent(what: str) -> None:
-    del what
+    aside(f"  … {what}")
 
 
 def _draw(rehearsal: Rehearsal) -> None:

@@ -11,6 +11,7 @@ import click
 from certmail.cli import options
 from certmail.cli.command import Group
 from certmail.cli.json_output import echo_json
+from certmail.cli.loudness import remark
 
 if TYPE_CHECKING:
     from certmail.ratchet import Remembered
@@ -43,7 +44,7 @@ def list_(as_json: bool) -> None:  # noqa: FBT001 - click's flag
         parts = [now.mode, now.tls_version, now.mechanism or "no login", now.pin and "pinned"]
         click.echo(f"{host}: {', '.join(part for part in parts if part)}, since {known.at[:10]}")
     if not relays:
-        click.echo("no relay has accepted a message yet")
+        remark("no relay has accepted a message yet")
 
 
 @relay.command(short_help="Take what a relay offers next, though it is weaker.")

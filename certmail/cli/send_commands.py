@@ -13,7 +13,9 @@ import click
 from certmail.cli import accept_option, delivery_options, inputs, options
 from certmail.cli.command import Command
 from certmail.cli.json_output import echo_json, error_as_json
+from certmail.cli.loudness import is_quiet
 from certmail.cli.send_json import sealed_as_json, sealing_as_json
+from certmail.events import Teller
 
 if TYPE_CHECKING:
     from certmail.cli.key_for_send import KeyForSend
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from certmail.message.record import SealRecord
     from certmail.message.seal import Copy, SealedMessage
     from certmail.walk import Order, Sealing
+
+_tell: Final = Teller(__name__)
 
 _SEALING: Final = (
     *options.SENDER,
@@ -319,6 +323,14 @@ def _seal(
     except BundleError as error:
         _draw_refused_findings(error, parameters)
         raise with_file(error, typed.name) from None
+    sealed = sealing.sealed
+    _tell(
+        "sealed",
+        sha256=sealed.sha256,
+        message_id=sealed.message_id,
+        encrypted_to=sealed.pinned.encryption_subkey.text,
+        signed_by=sealed.signature.signer.text,
+    )
     return sealing, given
 
 
@@ -344,7 +356,7 @@ def _given(bench: Workbench, typed: inputs.Inputs, parameters: dict[str, Any]) -
 
 def _show_changes(given: inputs.Given, parameters: dict[str, Any]) -> None:
     """Say what was changed or put together, unless it was shown when consent was asked."""
-    if given.changes and (parameters["yes"] or not parameters["repair"]):
+    if given.changes and not is_quiet() and (parameters["yes"] or not parameters["repair"]):
         _draw_changes(given)
 
 

@@ -6,8 +6,9 @@ import os
 import sys
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from certmail.events import Teller
 from certmail.recipient import CLEVER_CLOUD
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from certmail.secrets import SecretSource
     from certmail.settings.resolve import Settings
     from certmail.values import Address
+
+
+_tell: Final = Teller(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +157,7 @@ def workbench(common: Mapping[str, Any], flags: Mapping[str, str]) -> Workbench:
     from certmail.settings.resolve import load
 
     settings = load(flags=flags, environ=os.environ, config=common["settings_file"])
+    _tell("settings read", file=str(settings.path), there="yes" if settings.path.exists() else "no")
     program = settings.get(GNUPG_PROGRAM)
     return Workbench(
         settings=settings,

@@ -17,8 +17,12 @@ from collections import deque
 from itertools import chain, zip_longest
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from certmail.events import Teller
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+_tell: Final = Teller(__name__)
 
 NEXT_ADDRESS_S: Final = 0.25
 """RFC 8305 §5: how long one address may stay silent before the next one is tried beside it."""
@@ -72,6 +76,7 @@ async def dial(host: str, port: int) -> socket.socket:
         OSError: no address was found, or none of them answered.
     """
     waiting = deque(_alternate(await _look_up(host, port)))
+    _tell("name looked up", host=host, addresses=len(waiting))
     trying: set[asyncio.Task[socket.socket]] = set()
     won: socket.socket | None = None
     fault = OSError("the name has no address")
@@ -147,9 +152,12 @@ async def _connect(family: socket.AddressFamily, address: tuple[Any, ...]) -> so
     sock = PromptSocket(family, socket.SOCK_STREAM)
     try:
         sock.setblocking(False)
+        _tell("address tried", address=str(address[0]), port=int(address[1]))
         await asyncio.get_running_loop().sock_connect(sock, address)
-    except BaseException:
+    except BaseException as fault:
         sock.close()
+        reason = (fault.strerror if isinstance(fault, OSError) else None) or "given up"
+        _tell("address failed", address=str(address[0]), reason=reason)
         raise
     return sock
 

@@ -25,6 +25,7 @@ from certmail.delivery.dial import dial
 from certmail.delivery.outcome import Stage, Where
 from certmail.delivery.proxy import dial_through
 from certmail.delivery.replies import Reply, ReplyFault, VettedProtocol
+from certmail.events import Teller
 from certmail.submission import Mode, TlsPath
 from certmail.values import printable
 
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from certmail.errors import CertmailError
     from certmail.message.seal import SealedMessage
     from certmail.values import Address, Secret
+
+_tell: Final = Teller(__name__)
 
 GOODBYE_S: Final = 3.0
 """QUIT is a courtesy; nothing depends on its reply."""
@@ -99,6 +102,7 @@ class Session:
     def enter(self, stage: Stage) -> None:
         """Say what comes next, then be there."""
         self.progress(stage)
+        _tell("stage", now=stage)
         self.stage = stage
 
     async def open(self) -> Reply:
@@ -143,6 +147,7 @@ class Session:
         first, *others = auth.lines(mechanism, user=user, secret=secret)
         self.redact = auth.redactor(user=user, secret=secret)
         self.enter(Stage.AUTH)
+        _tell("login", mechanism=mechanism, user=user)
         reply = await self._command(first)
         for line in others:
             # A success before the password was said, or a challenge that is none, comes from
@@ -189,6 +194,7 @@ class Session:
     async def commit(self) -> Reply:
         """Write the final dot and wait for the verdict; from the dot on, only a reply can tell."""
         self.progress(Stage.VERDICT)
+        _tell("stage", now=Stage.VERDICT)
         with self._faults():
             self.protocol.write(text.FINAL_DOT)
         self.stage = Stage.VERDICT
@@ -198,7 +204,9 @@ class Session:
         except BaseException as fault:  # noqa: BLE001
             reason = faults.why_no_verdict(fault, broken=self.protocol.fault)
             raise outcome.unknown(self.relay, reason) from None
-        return self._answered(_DONE)
+        reply = self._answered(_DONE)
+        _tell("accepted", reply=reply.text(self.redact))
+        return reply
 
     async def goodbye(self) -> None:
         """Say QUIT where the relay can hear it (RFC 5321 §4.1.1.10); what comes of it is nothing.
@@ -286,6 +294,7 @@ class Session:
         self.client.transport = transport
         peer = printable(str((transport.get_extra_info("peername") or ("unknown",))[0]))
         self.peer = f"{proxy}" if proxy else peer
+        _tell("connected", relay=f"{self.relay}", peer=self.peer, mode=self.relay.mode)
 
     def _prove(self) -> None:
         live = self.protocol.transport
@@ -294,12 +303,20 @@ class Session:
             relay=self.relay,
             context=self.context,
         )
+        _tell(
+            "TLS proved",
+            version=self.facts.version,
+            cipher=self.facts.cipher,
+            certificate_sha256=self.facts.leaf_sha256,
+            spki_sha256=self.facts.spki_sha256,
+        )
 
     async def _ehlo(self, stage: Stage) -> None:
         """Say EHLO; a relay that refuses it gets no HELO, which knows neither TLS nor AUTH."""
         self.enter(stage)
         with self._faults():
             await self.client.ehlo()
+        _tell.detail("offered", extensions=" ".join(sorted(self.client.esmtp_extensions)))
 
     async def _name(self, sender: Address, recipient: Address, *sized: bytes) -> Reply:
         self.enter(Stage.MAIL)
@@ -314,7 +331,9 @@ class Session:
     async def _command(self, *words: bytes) -> Reply:
         with self._faults():
             await self.client.execute_command(*words)
-        return self._reply()
+        reply = self._reply()
+        _tell.detail("replied", code=reply.code, said=reply.text(self.redact))
+        return reply
 
     async def _leave_login(self, reply: Reply) -> NoReturn:
         """Cancel an exchange that would go on, with "*" (RFC 4954 §4), and say why."""

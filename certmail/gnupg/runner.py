@@ -15,11 +15,13 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Final, NoReturn
 
 from certmail.errors import SealError
+from certmail.events import Teller
 from certmail.gnupg.child import converse
 from certmail.gnupg.failure import Failure, why_failed
 from certmail.gnupg.status import Status, parse_status
@@ -34,6 +36,8 @@ __all__ = ["Failure", "Gpg", "Result", "Status", "child_environment", "find_gpg"
 OLDEST_GPG: Final = (2, 2, 17)
 """2.2.17 (2019) is the first to drop foreign signatures when importing from key servers."""
 
+
+_tell: Final = Teller(__name__)
 
 VERSION_TIMEOUT_S: Final = 20.0
 
@@ -55,6 +59,14 @@ _COMMON: Final = (
     "utf-8",
     "--exit-on-status-write-error",
 )
+
+_OPERATIONS: Final = frozenset(
+    {
+        *("--sign", "--encrypt", "--verify", "--import", "--export", "--check-sigs"),
+        *("--list-keys", "--list-secret-keys", "--generate-key"),
+    }
+)
+"""What may be told of the arguments of a run: which of these it is, and nothing else."""
 
 _KEPT_NAMES: Final = frozenset(
     {
@@ -135,6 +147,7 @@ def find_gpg(path: str | None = None, *, env: Mapping[str, str] = os.environ) ->
             why=f"certmail is tested with GnuPG {_dotted(OLDEST_GPG)} and newer",
             next=_how_to_install(),
         )
+    _tell("gpg found", program=absolute, version=_dotted(version))
     return Gpg(absolute, version)
 
 
@@ -159,6 +172,7 @@ def run(
     place = () if home is None else ("--homedir", str(home))
     status_read, status_write, status_options = _status_channel()
     argv = [gpg.path, *place, *_COMMON, *status_options, *args]
+    began = time.monotonic()
     try:
         child = subprocess.Popen(  # noqa: S603 - an absolute path, no shell
             argv,
@@ -176,6 +190,14 @@ def run(
         if status_write is not None:
             os.close(status_write)
     stdout, stderr, status = converse(child, status_read, stdin=stdin, timeout_s=timeout_s)
+    _tell(
+        "gpg has ended",
+        program=gpg.path,
+        operation=next((word[2:] for word in args if word in _OPERATIONS), "other"),
+        home="the user's" if home is None else "another",
+        seconds=time.monotonic() - began,
+        status=child.returncode,
+    )
     lines = stderr if status is None else status
     words = "" if status is None else stderr.decode("utf-8", "backslashreplace")
     return Result(child.returncode, stdout, parse_status(lines), words)

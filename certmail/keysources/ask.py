@@ -13,12 +13,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from certmail.errors import CertmailError, KeyRefused
+from certmail.events import Teller
 from certmail.keysources.fetch import Network, fetch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from certmail.keysources.places import Source
+
+_tell: Final = Teller(__name__)
 
 _GRACE_S: Final = 1.0
 """For what no deadline reaches, such as a resolver that does not return."""
@@ -61,10 +64,17 @@ def ask(
 
 
 def _answer(source: Source, network: Network) -> Answer:
+    _tell("source asked", name=source.name, url=source.url)
+    began = time.monotonic()
     try:
-        return Answer(source, fetch(source, network=network), None)
+        body = fetch(source, network=network)
     except CertmailError as failure:
+        _tell(
+            "source failed", name=source.name, code=failure.code, seconds=time.monotonic() - began
+        )
         return Answer(source, None, failure)
+    _tell("source answered", name=source.name, octets=len(body), seconds=time.monotonic() - began)
+    return Answer(source, body, None)
 
 
 def _silent(source: Source) -> Answer:

@@ -25,11 +25,14 @@ from certmail.durable import (
     sync_folder,
 )
 from certmail.errors import Left
+from certmail.events import Teller
 from certmail.values import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+_tell: Final = Teller(__name__)
 
 SCHEMA: Final = "certmail.receipt/1"
 NOTHING_BEFORE: Final = "0" * 64
@@ -102,6 +105,7 @@ class Ledger:
         except StateError as error:
             error.left = left
             raise
+        _tell("written down", line=head.count + 1, sha256=sha256)
         return sha256
 
     def records(self) -> Iterator[dict[str, Any]]:

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from certmail.durable import Claims, StateError, private_folder, refuse_busy, sync_folder
 from certmail.errors import CertmailError, DeliveryUnknown, Left, UsageError
+from certmail.events import Teller
 from certmail.message.record import read_record
 from certmail.outbox.states import IN_FLIGHT, MAY_FOLLOW, MIN_NAME, RETRIED, Entry, State
 from certmail.values import printable
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
     from certmail.message.record import SealRecord
     from certmail.message.seal import SealedMessage
+
+_tell: Final = Teller(__name__)
 
 SCHEMA: Final = 1
 BALLAST_OCTETS: Final = 256 * 1024
@@ -188,7 +191,9 @@ class Outbox:
                     printable(label, limit=400), relay, State.PREPARED.value, now, now,
                 ),
             )  # fmt: skip
-        return self.find(record.sha256)
+        kept = self.find(record.sha256)
+        _tell("kept", number=kept.number, name=kept.name, state=kept.state, octets=len(wire))
+        return kept
 
     def find(self, name: str) -> Entry:
         """Find a message by the beginning of its SHA-256.
@@ -301,6 +306,7 @@ class Outbox:
                 next="certmail outbox list",
                 left=left,
             )
+        _tell("moved", number=number, to=to, code=code)
 
     def drop(self, number: int, *, at: datetime) -> None:
         """Forget the sealed bytes; of an accepted message the fact remains."""

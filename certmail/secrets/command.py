@@ -7,11 +7,14 @@ output nor the arguments are ever quoted: either may be the password.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from certmail.errors import SecretError
+from certmail.events import Teller
 from certmail.secrets.bounded import run_within
 from certmail.values import Secret, printable
+
+_tell: Final = Teller(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,7 @@ class CommandOutput:
         """
         if not self.words:
             self._refuse("is not there")
+        _tell("command run", program=self._name)
         try:
             ended = run_within(self.deadline_s, self.words)
         except TimeoutError:

@@ -18,9 +18,12 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from certmail.errors import SecretError
+from certmail.events import Teller
 from certmail.secrets.bounded import run_within
 from certmail.secrets.prompt import has_terminal
 from certmail.values import Secret, printable
+
+_tell: Final = Teller(__name__)
 
 DEADLINE_S: Final = 60.0
 """With somebody there to answer a prompt of the keyring."""
@@ -74,6 +77,7 @@ class KeyringEntry:
     def _ask(self, act: str, **more: str) -> dict[str, Any]:
         """Have the worker do ``act``, and read its verdict."""
         attended = has_terminal()
+        _tell("keyring asked", to=act, service=self.service, user=self.user)
         order = {
             "act": act,
             "service": self.service,

@@ -14,7 +14,10 @@ from dataclasses import dataclass
 from typing import Final, NoReturn
 
 from certmail.errors import SecretError
+from certmail.events import Teller
 from certmail.values import Secret, printable
+
+_tell: Final = Teller(__name__)
 
 _TERMINAL: Final = "/dev/tty"
 """The controlling terminal of the process, wherever its standard streams go (POSIX)."""
@@ -37,6 +40,7 @@ class Prompt:
         """
         if not has_terminal():
             _refuse_no_terminal()
+        _tell("asking at the terminal")
         with warnings.catch_warnings():
             # getpass would go on with the password visible on the screen.
             warnings.simplefilter("error", getpass.GetPassWarning)
