@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 import threading
 from collections import deque
@@ -156,7 +157,8 @@ async def _connect(family: socket.AddressFamily, address: tuple[Any, ...]) -> so
         await asyncio.get_running_loop().sock_connect(sock, address)
     except BaseException as fault:
         sock.close()
-        reason = (fault.strerror if isinstance(fault, OSError) else None) or "given up"
+        failed = isinstance(fault, OSError) and fault.errno
+        reason = os.strerror(failed) if failed else "given up"
         _tell("address failed", address=str(address[0]), reason=reason)
         raise
     return sock
