@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from certmail.cli import loudness, subjects
+from certmail.cli import completing, loudness, subjects
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,6 +40,10 @@ class Command(click.Command):
     As loud as the command line has it: ``-q`` and ``-v`` stand before its name or behind it.
     """
 
+    def __init__(self, *arguments: Any, **given: Any) -> None:
+        super().__init__(*arguments, **given)
+        completing.offer(self.params)
+
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """Give its own options and those of every command."""
         return [*super().get_params(ctx), *loudness.options()]
@@ -66,6 +70,10 @@ class Group(click.Group):
     """A command with commands below it, which are of our kind as well."""
 
     command_class = Command
+
+    def __init__(self, *arguments: Any, **given: Any) -> None:
+        super().__init__(*arguments, **given)
+        completing.offer(self.params)
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """Give its own options and those of every command."""

@@ -30,6 +30,7 @@ from certmail.cli import (
     upload_command,
 )
 from certmail.cli.command import Program
+from certmail.cli.completion_command import completion
 from certmail.cli.config_command import config
 from certmail.cli.doctor_command import doctor
 from certmail.cli.draw import draw_error
@@ -98,6 +99,7 @@ for command in (
     rehearse_command.rehearse,
     config,
     doctor,
+    completion,
     explain,
 ):
     certmail.add_command(command)

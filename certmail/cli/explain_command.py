@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import re
 import textwrap
-from pathlib import Path
-from typing import Final
 
 import click
 
 from certmail.cli import options
+from certmail.cli.code_pages import code_pages
 from certmail.cli.command import Command
 from certmail.cli.json_output import echo_json
-
-_PAGE: Final = re.compile(r"^## (?P<code>\S+)\n+(?P<text>.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 
 
 @click.command(cls=Command, short_help="Explain an error's or finding's code.")
@@ -25,7 +21,7 @@ def explain(code: str | None, as_json: bool) -> int:  # noqa: FBT001 - click's f
     from certmail.errors import UsageError
     from certmail.values import printable
 
-    pages = {page["code"]: page["text"] for page in _PAGE.finditer(_read())}
+    pages = code_pages()
     if code is None:
         if as_json:
             echo_json("certmail.codes/1", codes=list(pages))
@@ -55,12 +51,3 @@ def explain(code: str | None, as_json: bool) -> int:  # noqa: FBT001 - click's f
 
 def _plain(text: str) -> str:
     return " ".join(text.split()).replace("**", "").replace("`", "")
-
-
-def _read() -> str:
-    """Read the pages from the package, or from the checkout it runs in."""
-    package = Path(__file__).parent.parent
-    for path in (package / "docs" / "errors.md", package.parent / "docs" / "errors.md"):
-        if path.is_file():
-            return path.read_text(encoding="utf-8")
-    raise FileNotFoundError("docs/errors.md is missing from the installation")

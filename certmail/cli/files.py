@@ -216,12 +216,16 @@ def _refuse_output(path: str, fault: Exception) -> NoReturn:
     ) from None
 
 
-def record_path(sha256: str) -> Path:
-    """Tell where the record of a sealed message lies."""
+def state_folder() -> Path:
+    """Tell where certmail remembers things; asking for it opens nothing."""
     import platformdirs
 
-    state = platformdirs.user_state_dir("certmail", appauthor=False)
-    return Path(state) / "sealed" / f"{sha256}.json"
+    return Path(platformdirs.user_state_dir("certmail", appauthor=False))
+
+
+def record_path(sha256: str) -> Path:
+    """Tell where the record of a sealed message lies."""
+    return state_folder() / "sealed" / f"{sha256}.json"
 
 
 def write_record(sha256: str, text: str) -> None:

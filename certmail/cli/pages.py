@@ -343,6 +343,14 @@ _PAGES: Final = {
         _statuses(0, 16),
         ("doctor", "docs/settings.md"),
     ),
+    "completion": Page(
+        (
+            Example("certmail completion bash", "print the script"),
+            Example('eval "$(certmail completion bash)"', "try it in this shell; zsh as well"),
+            Example("certmail completion fish | source", "try it in fish"),
+        ),
+        see_also=("explain",),
+    ),
     "doctor": Page(
         (
             Example("certmail doctor", "look at everything a send would need"),

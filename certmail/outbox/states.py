@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 MIN_NAME: Final = 4
 """How much of a message's SHA-256 must be typed."""
 
+FILE_NAME: Final = "outbox.sqlite3"
 SHOWN_NAME: Final = 12
 
 

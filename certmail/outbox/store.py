@@ -25,7 +25,7 @@ from certmail.durable import Claims, StateError, private_folder, refuse_busy, sy
 from certmail.errors import CertmailError, DeliveryUnknown, Left, UsageError
 from certmail.events import Teller
 from certmail.message.record import read_record
-from certmail.outbox.states import IN_FLIGHT, MAY_FOLLOW, MIN_NAME, RETRIED, Entry, State
+from certmail.outbox.states import FILE_NAME, IN_FLIGHT, MAY_FOLLOW, MIN_NAME, RETRIED, Entry, State
 from certmail.values import printable
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class Outbox:
     def __init__(self, folder: Path) -> None:
         """Open the folder's outbox, or begin one."""
         self._folder = private_folder(folder)
-        self._path = self._folder / "outbox.sqlite3"
+        self._path = self._folder / FILE_NAME
         self._guard = threading.RLock()
         self._logged: list[int] = []
         self._claims = Claims(self._folder / "claims")

@@ -52,6 +52,7 @@ def said(user, bundle, relay, relay_files, at):
         ("check", "nowhere.pem"),
         ("bundle", shop),
         ("upload", shop),
+        ("completion", "bash"),
         ("preview", bundle, "--output", "message.eml"),
         *([("send", shop, mail, "--yes", "--key-file", RENEWED, *relay.flags)] if MANY else []),
         ("outbox", "list"),
