@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from certmail.batch import Outcome
     from certmail.bundle.check import CheckedBundle, Verdict
     from certmail.bundle.findings import Finding, Severity
-    from certmail.delivery.auth import SecretSource
     from certmail.delivery.outcome import Receipt
     from certmail.delivery.relay import Proxy, Relay, Timeouts
     from certmail.durable import StateError
@@ -50,8 +49,15 @@ if TYPE_CHECKING:
     from certmail.outbox.states import Entry, State
     from certmail.outbox.store import Again
     from certmail.recipient import CLEVER_CLOUD, UPLOAD_FORM
-    from certmail.submission import Mode, ProxyKind, Reports, TlsPath
-    from certmail.values import Address, Fingerprint, Hostname, Secret
+    from certmail.submission import Login, Mode, ProxyKind, Reports, TlsPath
+    from certmail.values import (
+        Address,
+        Fingerprint,
+        Hostname,
+        Secret,
+        SecretKind,
+        SecretSource,
+    )
     from certmail.walk import BundleRefused, Sealing
 
 __version__: Final = "0.1.0"
@@ -65,7 +71,6 @@ _HOMES: Final = {
     "certmail.batch": ("Outcome",),
     "certmail.bundle.check": ("CheckedBundle", "Verdict"),
     "certmail.bundle.findings": ("Finding", "Severity"),
-    "certmail.delivery.auth": ("SecretSource",),
     "certmail.delivery.outcome": ("Receipt",),
     "certmail.delivery.relay": ("Proxy", "Relay", "Timeouts"),
     "certmail.durable": ("StateError",),
@@ -83,8 +88,11 @@ _HOMES: Final = {
     "certmail.outbox.states": ("Entry", "State"),
     "certmail.outbox.store": ("Again",),
     "certmail.recipient": ("CLEVER_CLOUD", "UPLOAD_FORM"),
-    "certmail.submission": ("Mode", "ProxyKind", "Reports", "TlsPath"),
-    "certmail.values": ("Address", "Fingerprint", "Hostname", "Secret"),
+    "certmail.submission": ("Login", "Mode", "ProxyKind", "Reports", "TlsPath"),
+    "certmail.values": (
+        *("Address", "Fingerprint", "Hostname"),
+        *("Secret", "SecretKind", "SecretSource"),
+    ),
     "certmail.walk": ("BundleRefused", "Sealing"),
 }
 """Where each public name lives; ``tests/test_library.py`` holds it against the imports above."""
@@ -111,6 +119,7 @@ __all__ = [
     "KeyRefused",
     "Left",
     "Letter",
+    "Login",
     "Mode",
     "Outbox",
     "Outcome",
@@ -127,6 +136,7 @@ __all__ = [
     "Sealing",
     "Secret",
     "SecretError",
+    "SecretKind",
     "SecretSource",
     "SettingsError",
     "Severity",

@@ -32,7 +32,6 @@ from certmail.ratchet import Offered, Ratchet
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
-    from certmail.delivery.auth import SecretSource
     from certmail.delivery.many import Ended, Far
     from certmail.delivery.probe import Depth, Probed
     from certmail.delivery.relay import Relay, Timeouts
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
     from certmail.key.pin import PinnedKey
     from certmail.key.renew.acceptance import Acceptance
     from certmail.message.seal import SealedMessage
-    from certmail.values import Address, Secret
+    from certmail.values import Address, Secret, SecretKind, SecretSource
 
 KEY_JUDGED_FOR: Final = timedelta(hours=1)
 """A run that lasts longer has the key judged again."""
@@ -172,6 +171,11 @@ class Once:
         """Keep the source; nothing is read yet."""
         self._source = source
         self._secret: Secret | None = None
+
+    @property
+    def kind(self) -> SecretKind:
+        """What the source gives."""
+        return self._source.kind
 
     def read(self) -> Secret:
         """Give the password."""

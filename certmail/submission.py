@@ -26,6 +26,23 @@ class Mode(Enum):
         return 465 if self is Mode.IMPLICIT else 587
 
 
+class Login(Enum):
+    """How to log in (RFC 4954). None of these is tried outside TLS, and none after another.
+
+    `AUTO` is the strongest that the relay offers and the kind of secret fits: of passwords
+    SCRAM-SHA-256, PLAIN, LOGIN; of tokens OAUTHBEARER, XOAUTH2. SCRAM-SHA-256-PLUS is taken only
+    where it is named, since a relay does not say which channel binding it means by it.
+    """
+
+    AUTO = "auto"
+    PLAIN = "plain"
+    LOGIN = "login"
+    SCRAM_SHA_256 = "scram-sha-256"
+    SCRAM_SHA_256_PLUS = "scram-sha-256-plus"
+    OAUTHBEARER = "oauthbearer"
+    XOAUTH2 = "xoauth2"
+
+
 class TlsPath(Enum):
     """Whether the servers behind the relay must use verified TLS too (RFC 8689 §4.3).
 

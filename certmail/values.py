@@ -10,7 +10,8 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass, field
-from typing import Final, NoReturn
+from enum import Enum
+from typing import Final, NoReturn, Protocol
 
 from certmail.errors import SettingsError
 
@@ -162,6 +163,13 @@ class Fingerprint:
         return self.text
 
 
+class SecretKind(Enum):
+    """What a secret is; a login that takes the one is never given the other."""
+
+    PASSWORD = "password"  # noqa: S105  # a kind, not a password
+    TOKEN = "token"  # noqa: S105  # a kind, not a token
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Secret:
     """A password or token that no formatting, comparison or copy gives away.
@@ -170,6 +178,7 @@ class Secret:
     """
 
     _text: str = field(repr=False)
+    kind: SecretKind = SecretKind.PASSWORD
 
     def reveal(self) -> str:
         """Give the text, to the one place that must have it."""
@@ -190,6 +199,17 @@ class Secret:
     def __reduce__(self) -> NoReturn:
         """Refuse to be pickled or deep-copied."""
         raise TypeError("a Secret is not copied")
+
+
+class SecretSource(Protocol):
+    """Where the relay's password or token comes from. Read once, once TLS is proved, or never."""
+
+    @property
+    def kind(self) -> SecretKind:
+        """What it gives, known before it is read."""
+
+    def read(self) -> Secret:
+        """Give the secret, or raise a SecretError."""
 
 
 def printable(text: str, *, limit: int = 80) -> str:

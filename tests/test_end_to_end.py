@@ -19,7 +19,7 @@ from certmail.gnupg.signers import find_signer
 from certmail.message.letter import Request
 from certmail.recipient import CLEVER_CLOUD
 from certmail.submission import Mode
-from certmail.values import Hostname, Secret
+from certmail.values import Hostname, Secret, SecretKind
 from certmail.walk import Order, seal_bundle
 from certmail.walk import deliver as walk_deliver
 from tests.cli.conftest import RENEWED
@@ -49,6 +49,8 @@ def send(server, authority, tmp_path):
     authority.cert_pem.write_to_path(ca_file)
 
     class Keyring:
+        kind = SecretKind.PASSWORD
+
         def read(self):
             return Secret(PASSWORD)
 

@@ -34,6 +34,8 @@ OTHER_WORDS = {
     "ML-DSA-65",
     "ML-DSA-87",
     "RSASSA-PSS",
+    "SCRAM-SHA-256",
+    "SCRAM-SHA-256-PLUS",
     "UTF-16BE",
     "UTF-16LE",
     "UTF-32BE",

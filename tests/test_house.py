@@ -119,6 +119,7 @@ FOREIGN = {
     ),
     "aiosmtplib": ("certmail.delivery",),
     "dns": ("certmail.names",),
+    "scramp": ("certmail.delivery",),
     "python_socks": ("certmail.delivery",),
     "aiosmtpd": ("certmail.rehearsal",),
     "gnupg": ("certmail.gnupg", "certmail.rehearsal"),

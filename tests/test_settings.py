@@ -66,6 +66,7 @@ def test_each_value_tells_where_it_came_from():
         "sender.name": "flag --sender-name",
         "sender.encrypt_to_self": "default",
         "relay.host": "environment CERTMAIL_RELAY_HOST",
+        "relay.auth": "default",
         "relay.mode": "default",
         "relay.port": "default of relay.mode implicit",
         "relay.require_tls_path": "default",

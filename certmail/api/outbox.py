@@ -26,12 +26,11 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from certmail.delivery.auth import SecretSource
     from certmail.key.pin import PinnedKey
     from certmail.key.renew.acceptance import Acceptance
     from certmail.office import Handed
     from certmail.outbox.states import Entry, State
-    from certmail.values import Secret
+    from certmail.values import Secret, SecretSource
     from certmail.walk import Sealing
 
 

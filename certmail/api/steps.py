@@ -39,11 +39,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from certmail.bundle.check import CheckedBundle, Verdict
-    from certmail.delivery.auth import SecretSource
     from certmail.delivery.outcome import Receipt
     from certmail.delivery.relay import Relay, Timeouts
     from certmail.key.pin import PinnedKey
-    from certmail.values import Address, Fingerprint
+    from certmail.values import Address, Fingerprint, SecretKind, SecretSource
     from certmail.walk import Sealing
 
 
@@ -242,10 +241,14 @@ def require_usable(pinned: PinnedKey, *, accepted: Acceptance | None, at: dateti
 
 
 class _Known:
-    """A password that is there already."""
+    """A password or token that is there already."""
 
     def __init__(self, secret: Secret) -> None:
         self._secret = secret
+
+    @property
+    def kind(self) -> SecretKind:
+        return self._secret.kind
 
     def read(self) -> Secret:
         return self._secret

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from certmail.gnupg.runner import Gpg
     from certmail.key.pin import PinnedKey
     from certmail.message.seal import Signer
-    from certmail.secrets import SecretSource
+    from certmail.secrets import Source
     from certmail.settings.resolve import Settings
     from certmail.values import Address
 
@@ -30,12 +30,16 @@ _tell: Final = Teller(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Workbench:
-    """One run's settings, clock and tools. The clock is read once."""
+    """One run's settings, clock and tools. The clock is read once.
+
+    ``piped_in`` is where the secret comes from by a flag of the command, where there is one.
+    """
 
     settings: Settings
     gpg: Gpg
     at: datetime
     world: World = field(default_factory=lambda: _world(None))
+    piped_in: Source | None = None
 
     @property
     def env(self) -> Mapping[str, str]:
@@ -119,6 +123,7 @@ class Workbench:
             tls_path=self.settings.require(keys.RELAY_REQUIRE_TLS_PATH),
             reports=self.settings.require(keys.RELAY_DSN),
             proxy=Proxy(at.kind, at.host, at.port) if at else None,
+            login=self.settings.require(keys.RELAY_AUTH),
         )
 
     def timeouts(self) -> Timeouts:
@@ -128,17 +133,11 @@ class Workbench:
 
         return Timeouts(total_s=float(self.settings.require(RELAY_TIMEOUT_S)))
 
-    def secret(self, relay: Relay) -> SecretSource | None:
-        """Name where the password would come from; nothing is read yet."""
-        from certmail import secrets
-        from certmail.settings.keys import RELAY_PASSWORD_COMMAND
+    def secret(self, relay: Relay) -> Source | None:
+        """Name where the password or token would come from; nothing is read yet."""
+        from certmail.cli.secret_source import secret_source
 
-        if relay.user is None:
-            return None
-        command = self.settings.get(RELAY_PASSWORD_COMMAND)
-        if command is not None:
-            return secrets.from_command(command)
-        return secrets.from_keyring_or_prompt(relay)
+        return secret_source(self.settings, relay, piped_in=self.piped_in, env=self.env)
 
 
 def read_key(path: Any) -> tuple[bytes, str]:
@@ -150,7 +149,9 @@ def read_key(path: Any) -> tuple[bytes, str]:
     return bundled.read_key_file(path), str(path)
 
 
-def workbench(common: Mapping[str, Any], flags: Mapping[str, str]) -> Workbench:
+def workbench(
+    common: Mapping[str, Any], flags: Mapping[str, str], *, piped_in: Source | None = None
+) -> Workbench:
     """Read the settings and the clock, and find GnuPG."""
     from certmail.gnupg.runner import find_gpg
     from certmail.settings.keys import GNUPG_PROGRAM
@@ -164,6 +165,7 @@ def workbench(common: Mapping[str, Any], flags: Mapping[str, str]) -> Workbench:
         gpg=find_gpg(str(program) if program else None),
         at=datetime.now(UTC),
         world=_world(common.get("world")),
+        piped_in=piped_in,
     )
 
 

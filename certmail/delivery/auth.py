@@ -1,52 +1,74 @@
-"""Log in: one mechanism, tried once, with a password that was read last.
+"""Choose how to log in: one mechanism, tried once, with a secret that is read last.
 
-In: what the relay listed inside TLS, a user, a `Secret`. Out: the lines to send. Knows RFC 4954
-(AUTH), RFC 4616 (PLAIN) and the unwritten LOGIN. Opens no connection: `smtp` sends the lines, and
-only after it has proved the TLS connection.
+In: what the relay listed inside TLS, what the settings demand, the kind of secret there is. Out: a
+`Mechanism`, or the refusal that says what the relay offers instead. Knows RFC 4954 §3 (what AUTH
+lists). What is said in each mechanism is `exchange`'s and `scram`'s.
 
-No mechanism here keeps the password from the relay; TLS keeps it from everybody else. A relay that
-refuses a login is not asked again with another mechanism: three tries lock an account.
+A relay that refuses a login is not asked again with another mechanism: three tries lock an account.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 from enum import Enum
-from typing import TYPE_CHECKING, Final, NoReturn, Protocol
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from certmail.errors import RelayError, SecretError
-from certmail.values import Secret, printable
+from certmail.submission import Login
+from certmail.values import SecretKind, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Collection
 
     from certmail.delivery.relay import Relay
 
-MAX_COMMAND_OCTETS: Final = 512
-"""RFC 5321 §4.5.3.1.4, CRLF included; a longer initial response goes on a line of its own."""
-
-
-class SecretSource(Protocol):
-    """Where the password comes from. Read once, after TLS is proved, or not at all."""
-
-    def read(self) -> Secret:
-        """Give the password, or raise a SecretError."""
-
 
 class Mechanism(Enum):
-    """The mechanisms certmail speaks, in the order it prefers them."""
+    """The mechanisms certmail speaks, each by its name in IANA's registry; LOGIN is unwritten.
 
+    SCRAM keeps the password from the relay and has the relay prove that it knows it. The others
+    show the secret to the relay; TLS keeps it from everybody else.
+    """
+
+    SCRAM_SHA_256_PLUS = "SCRAM-SHA-256-PLUS"
+    SCRAM_SHA_256 = "SCRAM-SHA-256"
     PLAIN = "PLAIN"
     LOGIN = "LOGIN"
+    OAUTHBEARER = "OAUTHBEARER"
+    XOAUTH2 = "XOAUTH2"
+
+    @property
+    def kind(self) -> SecretKind:
+        """What kind of secret it takes."""
+        tokens = {Mechanism.OAUTHBEARER, Mechanism.XOAUTH2}
+        return SecretKind.TOKEN if self in tokens else SecretKind.PASSWORD
+
+    @property
+    def is_scram(self) -> bool:
+        """Whether the password stays here and the relay has to prove that it knows it."""
+        return self in {Mechanism.SCRAM_SHA_256, Mechanism.SCRAM_SHA_256_PLUS}
 
 
-def choose(offered: Collection[str], *, relay: Relay) -> Mechanism:
+_STRONGEST_FIRST: Final = {
+    SecretKind.PASSWORD: (Mechanism.SCRAM_SHA_256, Mechanism.PLAIN, Mechanism.LOGIN),
+    SecretKind.TOKEN: (Mechanism.OAUTHBEARER, Mechanism.XOAUTH2),
+}
+"""What `Login.AUTO` looks for. SCRAM-SHA-256-PLUS is not among them: see
+``docs/decisions/0008-channel-binding.md``."""
+
+_TO_NAME: Final = {
+    SecretKind.PASSWORD: "a password",
+    SecretKind.TOKEN: "a token",
+}
+
+
+def choose(offered: Collection[str], *, relay: Relay, kind: SecretKind) -> Mechanism:
     """Pick the mechanism from what the relay listed inside TLS.
 
     Raises:
         RelayError: ``RELAY-AUTH-NOT-OFFERED``, ``RELAY-AUTH-MECHANISM``.
+        SecretError: ``SECRET-KIND``.
     """
+    require_fitting(relay, kind)
     names = {name.upper() for name in offered}
     if not names:
         raise RelayError(
@@ -55,85 +77,69 @@ def choose(offered: Collection[str], *, relay: Relay) -> Mechanism:
             why="the relay would take the message from nobody in particular, or refuse it later",
             next="check host and port: submission is on 465 or 587; port 25 has no logins",
         )
-    for mechanism in Mechanism:
-        if mechanism.value in names:
-            return mechanism
-    listed = printable(", ".join(sorted(names)))
-    raise RelayError(
-        "RELAY-AUTH-MECHANISM",
-        f"{relay} offers only logins that certmail does not speak: {listed}",
-        why="certmail speaks PLAIN and LOGIN, inside TLS",
-        next="ask the provider for an app password or another relay",
+    fitting = [mechanism for mechanism in _wanted(relay, kind) if mechanism.value in names]
+    if not fitting:
+        _refuse_offer(names, relay=relay, kind=kind)
+    return fitting[0]
+
+
+def expected_kind(relay: Relay) -> SecretKind:
+    """Tell what kind of secret the settings of ``relay`` ask for; a password unless they say."""
+    return SecretKind.PASSWORD if relay.login is Login.AUTO else _named(relay.login).kind
+
+
+def require_fitting(relay: Relay, kind: SecretKind) -> None:
+    """Refuse, before anything is dialled, a login that cannot take the secret there is.
+
+    Raises:
+        SecretError: ``SECRET-KIND``.
+    """
+    mechanism = _wanted(relay, kind)[0]
+    if mechanism.kind is not kind:
+        refuse_kind(mechanism, kind)
+
+
+def refuse_kind(mechanism: Mechanism, kind: SecretKind) -> NoReturn:
+    """Refuse to send a token as a password, or a password as a token."""
+    raise SecretError(
+        "SECRET-KIND",
+        f"{mechanism.value} takes {_TO_NAME[mechanism.kind]}, and what there is is"
+        f" {_TO_NAME[kind]}",
+        why="whoever gets the one could use it for more than the other was meant for",
+        next="set relay.auth to what fits the secret, or take the source of the secret out of the"
+        " settings: certmail config",
     )
 
 
-def lines(mechanism: Mechanism, *, user: str, secret: Secret) -> tuple[bytes, ...]:
-    """Give the lines of the exchange; the relay must ask for each one after the first.
-
-    Deviation: RFC 4616 §2 would have the password prepared with SASLprep. It is sent as it is,
-    like other mail programs do: preparing changes passwords that providers compare byte by byte.
-
-    Raises:
-        SecretError: ``SECRET-EMPTY``, ``SECRET-MALFORMED``.
-    """
-    password = _octets(secret)
-    if mechanism is Mechanism.LOGIN:
-        return b"AUTH LOGIN", base64.b64encode(user.encode()), base64.b64encode(password)
-    response = base64.b64encode(b"\x00" + user.encode() + b"\x00" + password)
-    at_once = b"AUTH PLAIN " + response
-    if len(at_once) + 2 <= MAX_COMMAND_OCTETS:
-        return (at_once,)
-    return b"AUTH PLAIN", response
+def _wanted(relay: Relay, kind: SecretKind) -> tuple[Mechanism, ...]:
+    """Give the mechanisms to look for, the strongest first."""
+    if relay.login is Login.AUTO:
+        return _STRONGEST_FIRST[kind]
+    return (_named(relay.login),)
 
 
-def is_challenge(text: str) -> bool:
-    """Tell whether ``text`` may follow 334: base64, possibly empty (RFC 4954 §4)."""
-    try:
-        base64.b64decode(text.encode("ascii"), validate=True)
-    except (UnicodeEncodeError, binascii.Error):
-        return False
-    return True
+def _named(login: Login) -> Mechanism:
+    return Mechanism(login.value.upper())
 
 
-def redactor(*, user: str, secret: Secret) -> Callable[[str], str]:
-    """Give a function that takes the credentials out of a text, in every form they were sent."""
-    password = secret.reveal()
-    forms = {password} - {""}
-    for octets in (password.encode(), f"\x00{user}\x00{password}".encode()):
-        encoded = base64.b64encode(octets).decode("ascii")
-        forms |= {encoded, encoded.rstrip("=")} - {""}
-    ordered = sorted(forms, key=len, reverse=True)
-
-    def redact(text: str) -> str:
-        for form in ordered:
-            text = text.replace(form, "<redacted>")
-        return text
-
-    return redact
-
-
-def _octets(secret: Secret) -> bytes:
-    """Give the password as it is sent; RFC 4616 §2 forbids NUL in it."""
-    text = secret.reveal()
-    if not text:
-        raise SecretError(
-            "SECRET-EMPTY",
-            "the password for the relay is empty",
-            why="an empty password is never right and counts as a failed login",
-            next="store the password again",
-        )
-    if any(ord(c) < 0x20 or ord(c) == 0x7F for c in text):  # noqa: PLR2004
-        _refuse_malformed("holds a control character")
-    try:
-        return text.encode()
-    except UnicodeEncodeError:
-        _refuse_malformed("is not text")
-
-
-def _refuse_malformed(what: str) -> NoReturn:
-    raise SecretError(
-        "SECRET-MALFORMED",
-        f"the password for the relay {what}",
-        why="it could not have been typed, so it would be refused; each refusal counts",
-        next="store the password again, without a line break at its end",
-    ) from None
+def _refuse_offer(names: set[str], *, relay: Relay, kind: SecretKind) -> NoReturn:
+    """Say what the relay offers instead of what would do, and what to set for it."""
+    listed = printable(", ".join(sorted(names)))
+    wanted = " or ".join(mechanism.value for mechanism in _wanted(relay, kind))
+    other = next(iter(set(SecretKind) - {kind}))
+    takes_other = any(m.value in names for m in Mechanism if m.kind is other)
+    if relay.login is not Login.AUTO:
+        act = "set relay.auth to auto, or ask the provider which logins there are"
+    elif takes_other and kind is SecretKind.PASSWORD:
+        act = "set relay.token_command to a command that prints an OAuth token for this relay"
+    elif takes_other:
+        act = "use a password: take relay.token_command out of the settings"
+    else:
+        act = "ask the provider for an app password or another relay"
+    raise RelayError(
+        "RELAY-AUTH-MECHANISM",
+        f"{relay} does not offer {wanted}; it offers: {listed}",
+        why=f"certmail has {_TO_NAME[kind]} to log in with, and tries no login that takes"
+        " anything else",
+        next=act,
+    )

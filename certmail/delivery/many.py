@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from datetime import datetime
 
-    from certmail.delivery.auth import Mechanism, SecretSource
+    from certmail.delivery.auth import Mechanism
     from certmail.message.seal import SealedMessage
+    from certmail.values import SecretSource
 
 _MAIL_MAX: Final = re.compile(
     r"(?:^|\s)MAILMAX=([1-9][0-9]{0,5})(?=\s|$)", re.ASCII | re.IGNORECASE

@@ -1,8 +1,8 @@
 """Put what happened into words: how far it came, what the relay said, what is true now.
 
 In: where the session stood, a reply. Out: a `Receipt`, or the `CertmailError` that says what to do.
-Knows RFC 5321 §4.2 (what a reply code means), RFC 3463 (enhanced codes) and RFC 4954 §6 (AUTH
-replies). Opens nothing and reads nothing.
+Knows RFC 5321 §4.2 (what a reply code means) and RFC 3463 (enhanced codes). A refused login is put
+into words by `turned_away`. Opens nothing and reads nothing.
 
 Whether a message was accepted is decided by the stage, never by the kind of exception: until the
 final dot is written nothing can be accepted (RFC 5321 §4.1.1.4), from then on only a reply can
@@ -15,12 +15,14 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
+from certmail.delivery.turned_away import turned_away
 from certmail.errors import CertmailError, DeliveryUnknown, Left, RelayError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    from certmail.delivery.auth import Mechanism
     from certmail.delivery.relay import Relay
     from certmail.delivery.replies import Reply
     from certmail.delivery.tls import TlsFacts
@@ -54,11 +56,17 @@ _IN_SIGHT: Final = frozenset({Stage.BODY, Stage.VERDICT})
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """Where a session stands: at which relay, at which stage, and how to quote the relay."""
+    """Where a session stands: at which relay, at which stage, and how to quote the relay.
+
+    ``mechanism`` is how it logs in, once that is chosen; ``told`` what the relay said in the login
+    before it refused it.
+    """
 
     relay: Relay
     stage: Stage
     redact: Callable[[str], str] = str
+    mechanism: Mechanism | None = None
+    told: str = ""
 
     @property
     def left(self) -> Left:
@@ -106,10 +114,6 @@ class Receipt:
 
 
 _ADVICE: Final = {
-    "5.7.139": "the provider has switched off password logins for this mailbox: switch on"
-    " authenticated SMTP for it, or use another relay",
-    "5.7.9": "the provider wants an app password: make one in the account's security settings and"
-    " store that",
     "5.7.57": "set the relay's user: this relay takes mail only after a login",
     "5.7.60": "send from an address that this account owns, or have it allowed to send as it",
     "5.3.4": "use a relay that takes larger messages",
@@ -136,7 +140,7 @@ def refused(where: Where, reply: Reply) -> CertmailError:
             return unknown(relay, f"it answered {said}, which is no verdict")
         return broken(where, f"the reply {said} does not answer what was asked")
     advice = _ADVICE.get(reply.enhanced or "")
-    special = None if reply.code == _CLOSING else _refused_specially(where, reply, advice)
+    special = None if reply.code == _CLOSING else _refused_specially(where, reply)
     if special is not None:
         return special
     if reply.is_temporary:
@@ -267,7 +271,7 @@ def unknown(relay: Relay, reason: str) -> DeliveryUnknown:
     )
 
 
-def _refused_specially(where: Where, reply: Reply, advice: str | None) -> RelayError | None:
+def _refused_specially(where: Where, reply: Reply) -> RelayError | None:
     """Give the refusals that have a code of their own."""
     relay, said = where.relay, reply.text(where.redact)
     if where.stage in {Stage.EHLO, Stage.STARTTLS} and reply.code in _NEEDS_LOGIN:
@@ -280,33 +284,8 @@ def _refused_specially(where: Where, reply: Reply, advice: str | None) -> RelayE
             next="use port 465 with TLS from the first byte, or try again later",
         )
     if where.stage is Stage.AUTH:
-        return _login_refused(where, reply, advice)
+        told = where.redact(where.told)
+        return turned_away(relay, reply, said=said, mechanism=where.mechanism, told=told)
     if reply.enhanced == "5.3.4" or (where.stage is Stage.MAIL and reply.code == 552):  # noqa: PLR2004
         return too_large(where, said)
     return None
-
-
-def _login_refused(where: Where, reply: Reply, advice: str | None) -> RelayError:
-    """Tell a wrong password from a relay that cannot say (RFC 4954 §6)."""
-    relay, said = where.relay, reply.text(where.redact)
-    if reply.is_temporary:
-        return RelayError(
-            "RELAY-AUTH-TEMPORARY",
-            f"{relay} cannot check the login now: {said}",
-            why="the relay did not say that the password is wrong",
-            next="try again in some minutes",
-        )
-    if reply.code == 504:  # noqa: PLR2004
-        return RelayError(
-            "RELAY-AUTH-MECHANISM",
-            f"{relay} does not take the login mechanism that it offered: {said}",
-            why="certmail tries one mechanism once, so that a wrong guess cannot lock the account",
-            next="ask the relay's administrator which mechanisms really work",
-        )
-    return RelayError(
-        "RELAY-AUTH-REFUSED",
-        f"{relay} refused the login of {relay.user}: {said}",
-        why="the user or the password is wrong, or the account may not log in this way; certmail"
-        " tried once",
-        next=advice or "check the relay's user, and store the password again",
-    )

@@ -16,7 +16,7 @@ from enum import Enum
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from certmail.delivery import outcome
+from certmail.delivery import auth, outcome
 from certmail.delivery.relay import Relay, Timeouts
 from certmail.delivery.session import Session
 from certmail.delivery.smtp import Interruptible, log_in, no_progress, refuse_without_source
@@ -28,10 +28,9 @@ from certmail.values import printable
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from certmail.delivery.auth import SecretSource
     from certmail.delivery.outcome import Stage
     from certmail.delivery.tls import TlsFacts
-    from certmail.values import Address
+    from certmail.values import Address, SecretKind, SecretSource
 
 MAX_LISTED: Final = 64
 """Extensions or logins; no honest relay lists more."""
@@ -109,11 +108,12 @@ async def probe(
 ) -> Probed:
     """Visit ``relay`` up to ``depth``, and leave.
 
-    ``secret`` is read from `Depth.LOGIN` on, once, and only where the relay has a user. ``sender``
-    is needed for `Depth.ENVELOPE`; the recipient is the one there is. ``watch`` is told once TLS is
-    proved, at every depth, and may object before the password is read. ``heard`` is told of what is
-    known once TLS is proved and after each further depth, so that an error takes nothing of it
-    away. ``progress`` hears of each stage before it begins.
+    ``secret`` is read from `Depth.LOGIN` on, once, and only where the relay has a user; before that
+    only its kind is of interest. ``sender`` is needed for `Depth.ENVELOPE`; the recipient is the
+    one there is. ``watch`` is told once TLS is proved, at every depth, and may object before the
+    password is read. ``heard`` is told of what is known once TLS is proved and after each further
+    depth, so that an error takes nothing of it away. ``progress`` hears of each stage before it
+    begins.
 
     Raises:
         RelayError: ``RELAY-…``, as a delivery does.
@@ -131,7 +131,8 @@ async def probe(
         async with asyncio.timeout(session.timeouts.total_s) as deadline:
             found = await visit.secure()
             if depth is Depth.TLS:
-                found = visit.foresee(found)
+                kind = auth.expected_kind(relay) if secret is None else secret.kind
+                found = visit.foresee(found, kind)
             else:
                 found = await visit.log_in(found, secret, deadline=deadline)
             if depth is Depth.ENVELOPE and sender is not None:
@@ -195,10 +196,10 @@ class _Visit:
         )
         return self._tell(found)
 
-    def foresee(self, found: Probed) -> Probed:
+    def foresee(self, found: Probed, kind: SecretKind) -> Probed:
         """Say how a login would be made, and let the watch object, as before one."""
         if self.session.relay.user is not None:
-            found = replace(found, mechanism=self.session.mechanism().value)
+            found = replace(found, mechanism=self.session.mechanism(kind).value)
         self.watch.before_secret(found.tls, found.mechanism)
         return self._tell(found)
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from certmail.errors import SettingsError
-from certmail.submission import Mode, ProxyKind, Reports, TlsPath
+from certmail.submission import Login, Mode, ProxyKind, Reports, TlsPath
 from certmail.values import Hostname, printable
 
 if TYPE_CHECKING:
@@ -74,7 +74,8 @@ class Relay:
     any, are SHA-256 hashes in hex of public keys (RFC 7469 §2.4), of which the relay must hold one
     *besides* a certificate that verifies; two let a relay change its key. ``client_cert`` is a PEM
     file to prove ourselves with, ``client_key`` its key where that is another file. ``proxy``,
-    where there is one, is the only way: there is no dial beside it.
+    where there is one, is the only way: there is no dial beside it. ``login``
+    is how to log in, where there is a user.
 
     Raises:
         SettingsError: ``RELAY-PORT``, ``RELAY-USER-MALFORMED``, ``RELAY-PIN-MALFORMED``,
@@ -93,6 +94,7 @@ class Relay:
     tls_path: TlsPath = TlsPath.WHEN_OFFERED
     reports: Reports = Reports.FAILURE
     proxy: Proxy | None = None
+    login: Login = Login.AUTO
 
     def __post_init__(self) -> None:
         """Prove the bounds."""

@@ -16,12 +16,13 @@ import contextlib
 import re
 import ssl
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Final
 
 from aiosmtplib import SMTP, SMTPException
 
-from certmail.delivery import auth, envelope, faults, outcome, text, tls
+from certmail.delivery import auth, envelope, faults, login, outcome, text, tls
 from certmail.delivery.dial import dial
+from certmail.delivery.exchange import Unexpected
 from certmail.delivery.outcome import Stage, Where
 from certmail.delivery.proxy import dial_through
 from certmail.delivery.replies import Reply, ReplyFault, VettedProtocol
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from certmail.delivery.relay import Relay, Timeouts
     from certmail.errors import CertmailError
     from certmail.message.seal import SealedMessage
-    from certmail.values import Address, Secret
+    from certmail.values import Address, Secret, SecretKind
 
 _tell: Final = Teller(__name__)
 
@@ -53,8 +54,6 @@ _DONE: Final = frozenset({250})
 _WILL_REACH: Final = frozenset({250, 251})
 """RFC 5321 §3.4: 251 comes from a relay that knows a newer host of the recipient's."""
 _GO_ON: Final = frozenset({354})
-_CHALLENGE: Final = 334
-_LOGGED_IN: Final = 235
 
 _NO_SUCH_COMMAND: Final = frozenset({500, 502})
 """RFC 5321 §4.2.2: what a relay says that does not know the command."""
@@ -78,6 +77,9 @@ class Session:
     peer: str = "unknown"
     facts: tls.TlsFacts = field(init=False)
     redact: Callable[[str], str] = str
+    chosen: Mechanism | None = None
+    told: str = ""
+    end_point: bytes | None = None
     asked: outcome.Asked = field(default_factory=outcome.Asked)
     context: ssl.SSLContext = field(init=False)
     client: SMTP = field(init=False)
@@ -97,7 +99,7 @@ class Session:
     @property
     def where(self) -> Where:
         """Where this session stands, for an error."""
-        return Where(self.relay, self.stage, self.redact)
+        return Where(self.relay, self.stage, self.redact, self.chosen, self.told)
 
     def enter(self, stage: Stage) -> None:
         """Say what comes next, then be there."""
@@ -138,25 +140,30 @@ class Session:
         if self.relay.tls_path is TlsPath.REQUIRED and not self._offers("requiretls"):
             raise outcome.no_tls_path(self.relay)
 
-    def mechanism(self) -> Mechanism:
+    def mechanism(self, kind: SecretKind) -> Mechanism:
         """Choose how to log in from what the relay listed inside TLS."""
-        return auth.choose(self.client.server_auth_methods, relay=self.relay)
+        self.chosen = auth.choose(self.client.server_auth_methods, relay=self.relay, kind=kind)
+        if self.chosen is auth.Mechanism.SCRAM_SHA_256_PLUS:
+            live = self.protocol.transport
+            tls_object = live.get_extra_info("ssl_object") if live else None
+            self.end_point = tls.end_point(tls_object, relay=self.relay)
+        return self.chosen
 
     async def log_in(self, mechanism: Mechanism, *, user: str, secret: Secret) -> None:
         """Try ``secret`` once."""
-        first, *others = auth.lines(mechanism, user=user, secret=secret)
-        self.redact = auth.redactor(user=user, secret=secret)
+        exchange = login.begin(
+            mechanism, relay=self.relay, user=user, secret=secret, end_point=self.end_point
+        )
+        self.redact = login.redactor(exchange, user=user, secret=secret)
         self.enter(Stage.AUTH)
         _tell("login", mechanism=mechanism, user=user)
-        reply = await self._command(first)
-        for line in others:
-            # A success before the password was said, or a challenge that is none, comes from
-            # something that does not know what it is doing.
-            if reply.code != _CHALLENGE or not _is_one_challenge(reply):
-                await self._leave_login(reply)
-            reply = await self._command(line)
-        if reply.code != _LOGGED_IN:
-            await self._leave_login(reply)
+        try:
+            refused = await login.converse(mechanism, exchange, say=self._command)
+        except Unexpected as fault:
+            raise outcome.broken(self.where, str(fault)) from None
+        if refused is not None:
+            self.told = refused.told
+            raise outcome.refused(self.where, refused.reply)
 
     async def name(self, sealed: SealedMessage, *, size: int) -> None:
         """Give the envelope: exactly the configured addresses, written here.
@@ -335,13 +342,6 @@ class Session:
         _tell.detail("replied", code=reply.code, said=reply.text(self.redact))
         return reply
 
-    async def _leave_login(self, reply: Reply) -> NoReturn:
-        """Cancel an exchange that would go on, with "*" (RFC 4954 §4), and say why."""
-        if reply.code != _CHALLENGE:
-            raise outcome.refused(self.where, reply)
-        await self._command(b"*")
-        raise outcome.broken(self.where, "it asks for something that no login has")
-
     def _offers(self, extension: str) -> bool:
         """Tell whether the relay listed ``extension``, inside TLS."""
         return self.client.supports_extension(extension)
@@ -386,7 +386,3 @@ class Session:
             broken=self.protocol.fault,
             last=self.protocol.reply,
         )
-
-
-def _is_one_challenge(reply: Reply) -> bool:
-    return len(reply.lines) == 1 and auth.is_challenge(reply.lines[0])

@@ -15,7 +15,7 @@ import signal
 import threading
 from typing import TYPE_CHECKING, NoReturn
 
-from certmail.delivery import outcome
+from certmail.delivery import auth, outcome
 from certmail.delivery.outcome import Receipt, Stage
 from certmail.delivery.relay import Relay, Timeouts
 from certmail.delivery.session import Session
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from certmail.delivery.auth import Mechanism, SecretSource
-    from certmail.values import Secret
+    from certmail.delivery.auth import Mechanism
+    from certmail.values import Secret, SecretKind, SecretSource
 
 
 def deliver(
@@ -155,6 +155,11 @@ class Interruptible:
         self._source = source
         self._handler = signal.getsignal(signal.SIGINT)
 
+    @property
+    def kind(self) -> SecretKind:
+        """What the source gives."""
+        return self._source.kind
+
     def read(self) -> Secret:
         """Read with the caller's handler in force; only the main thread may change handlers."""
         if threading.current_thread() is not threading.main_thread() or self._handler is None:
@@ -201,7 +206,7 @@ async def log_in(
     if user is None or source is None:
         watch.before_secret(session.facts, None)
         return None
-    mechanism = session.mechanism()
+    mechanism = session.mechanism(source.kind)
     watch.before_secret(session.facts, mechanism.value)
     clock = asyncio.get_running_loop().time
     session.enter(Stage.SECRET)
@@ -215,14 +220,20 @@ async def log_in(
 
 
 def refuse_without_source(relay: Relay, secret: SecretSource | None) -> None:
-    """Refuse before dialling what must fail after it."""
+    """Refuse before dialling what must fail after it.
+
+    Raises:
+        SecretError: ``SECRET-MISSING``, ``SECRET-KIND``.
+    """
     if relay.user is not None and secret is None:
         raise SecretError(
             "SECRET-MISSING",
             f"there is no password for {relay.user} at {relay}",
             why="the settings name a user, so the relay will want a password",
-            next="store the password, or take the relay's user out of the settings",
+            next="certmail secret set, or take the relay's user out of the settings",
         )
+    if relay.user is not None and secret is not None:
+        auth.require_fitting(relay, secret.kind)
 
 
 def _refuse_forged(what: str) -> NoReturn:

@@ -168,6 +168,40 @@ def prove(live: object, *, relay: Relay, context: ssl.SSLContext) -> TlsFacts:
     return facts
 
 
+def end_point(live: object, *, relay: Relay) -> bytes:
+    """Give the hash of the relay's certificate that binds a login to it.
+
+    Raises:
+        RelayError: ``RELAY-AUTH-BINDING``.
+    """
+    leaf = live.getpeercert(binary_form=True) if isinstance(live, ssl.SSLObject) else None
+    bound = end_point_of(leaf or b"")
+    if bound is None:
+        raise RelayError(
+            "RELAY-AUTH-BINDING",
+            f"no login can be bound to the certificate of {relay}",
+            why="its signature has no hash function of its own (RFC 5929 §4.1)",
+            next="set relay.auth to scram-sha-256",
+        )
+    return bound
+
+
+def end_point_of(leaf: bytes) -> bytes | None:
+    """Hash a certificate as ``tls-server-end-point`` has it (RFC 5929 §4.1).
+
+    The hash is that of the certificate's signature, with SHA-256 in the place of MD5 and SHA-1;
+    None where the signature has none of its own, as Ed25519: the binding is not defined there.
+    """
+    try:
+        used = load_der_x509_certificate(leaf).signature_hash_algorithm
+    except (ValueError, UnsupportedAlgorithm):
+        return None
+    if used is None:
+        return None
+    name = "sha256" if used.name in {"md5", "sha1"} else used.name
+    return hashlib.new(name, leaf).digest()
+
+
 def explain(fault: ssl.SSLError, *, relay: Relay) -> RelayError:
     """Tell one TLS failure from another, in terms of what the operator can do."""
     if isinstance(fault, ssl.SSLCertVerificationError):

@@ -28,7 +28,7 @@ from certmail.rehearsal.authority import throwaway_authority
 from certmail.rehearsal.reader import ReaderError
 from certmail.rehearsal.server import LOOPBACK, handshake_server, mail_server, scripted_server
 from certmail.submission import Mode
-from certmail.values import Fingerprint, Hostname, Secret
+from certmail.values import Fingerprint, Hostname, Secret, SecretKind
 from certmail.walk import check_bundle
 
 if TYPE_CHECKING:
@@ -61,6 +61,11 @@ class Password:
 
     text: str = field(repr=False)
     reads: int = 0
+
+    @property
+    def kind(self) -> SecretKind:
+        """A password."""
+        return SecretKind.PASSWORD
 
     def read(self) -> Secret:
         """Give the password, and remember that somebody asked."""

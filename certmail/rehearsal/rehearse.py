@@ -51,11 +51,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from certmail.delivery.auth import SecretSource
     from certmail.delivery.outcome import Receipt
     from certmail.gnupg.runner import Gpg
     from certmail.key.pin import PinnedKey
     from certmail.key.renew.acceptance import Acceptance
+    from certmail.values import SecretSource
 
 SENDER: Final = Address("operator@rehearsal.example")
 NAMES: Final = ("rehearsal.example", "www.rehearsal.example")

@@ -1,10 +1,11 @@
-"""Where the relay's password comes from: the system's keyring, a command, or a person.
+"""Where the relay's password or token comes from, and nothing of what it opens.
 
-In: an account (a relay's URL and a user), or a command. Out: something whose ``read`` gives a
-`Secret` or raises a `SecretError` that names the remedy. Must not know what the password opens,
-nor SMTP. Nothing is read before ``read`` is called, and nothing that was read is kept.
+In: an account (a relay's URL and a user), and what the settings name. Out: something whose ``read``
+gives a `Secret` or raises a `SecretError` that names the remedy. Must not know SMTP. Nothing is
+read before ``read`` is called, and nothing that was read is kept.
 
-A password is bound to protocol, host, port and user: it cannot go to a host configured later.
+A keyring entry is bound to protocol, host, port and user, so that it cannot go to a host configured
+later; tokens have entries of their own, so that none is sent as a password.
 """
 
 from __future__ import annotations
@@ -14,15 +15,23 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from certmail.errors import SecretError
 from certmail.secrets.command import CommandOutput
+from certmail.secrets.credential import USUAL_NAME, Credential, credential
+from certmail.secrets.file import PasswordFile
 from certmail.secrets.keyring import KeyringEntry
 from certmail.secrets.prompt import Prompt, has_terminal
+from certmail.secrets.stdin import StandardInput
+from certmail.values import SecretKind, SecretSource
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from certmail.values import Secret
 
-SERVICE_PREFIX: Final = "certmail-smtp:"
+SERVICE_PREFIXES: Final = {
+    SecretKind.PASSWORD: "certmail-smtp:",
+    SecretKind.TOKEN: "certmail-smtp-token:",
+}
 """What certmail's entries in a keyring begin with."""
 
 _NOTHING_THERE: Final = frozenset(
@@ -30,15 +39,16 @@ _NOTHING_THERE: Final = frozenset(
 )
 
 
-class SecretSource(Protocol):
-    """Something that gives the password when it is asked, and not before."""
+class Source(SecretSource, Protocol):
+    """A source that can say where it looks."""
 
-    def read(self) -> Secret:
-        """Give the password, or raise a SecretError."""
+    @property
+    def place(self) -> str:
+        """Name the place, in words that may be shown."""
 
 
 class Account(Protocol):
-    """Whom a password belongs to: a relay, spelled ``smtps://host:465``, and a login there."""
+    """Whom a secret belongs to: a relay, spelled ``smtps://host:465``, and a login there."""
 
     @property
     def url(self) -> str:
@@ -49,24 +59,54 @@ class Account(Protocol):
         """The login, where the relay wants one."""
 
 
-def from_keyring(account: Account) -> KeyringEntry:
+def from_keyring(account: Account, kind: SecretKind = SecretKind.PASSWORD) -> KeyringEntry:
     """Name the account's entry in the system's keyring."""
-    return KeyringEntry(service=SERVICE_PREFIX + account.url, user=account.user or "")
+    return KeyringEntry(
+        service=SERVICE_PREFIXES[kind] + account.url, user=account.user or "", kind=kind
+    )
 
 
-def from_command(words: Sequence[str]) -> CommandOutput:
-    """Name a command whose first line of output is the password."""
-    return CommandOutput(tuple(words))
+def from_command(words: Sequence[str], kind: SecretKind = SecretKind.PASSWORD) -> CommandOutput:
+    """Name a command whose first line of output is the secret."""
+    return CommandOutput(tuple(words), kind=kind)
 
 
-def from_prompt(account: Account) -> Prompt:
+def from_prompt(account: Account, kind: SecretKind = SecretKind.PASSWORD) -> Prompt:
     """Name the person at the terminal."""
-    return Prompt(f"Password of {account.user} at {account.url}: ")
+    return Prompt(f"{kind.value.capitalize()} of {account.user} at {account.url}: ", kind)
 
 
-def from_keyring_or_prompt(account: Account) -> SecretSource:
+def from_file(path: Path) -> PasswordFile:
+    """Name a file that only its owner can read."""
+    return PasswordFile(path)
+
+
+def from_credential(name: str, env: Mapping[str, str]) -> Credential:
+    """Name a credential that systemd hands to the unit."""
+    return credential(name, env)
+
+
+def from_standard_input(kind: SecretKind = SecretKind.PASSWORD) -> StandardInput:
+    """Name what is piped in."""
+    return StandardInput(kind)
+
+
+def from_usual_places(account: Account, kind: SecretKind, env: Mapping[str, str]) -> Source:
+    """Name where a secret is looked for when the settings name no source.
+
+    The first of these: the systemd credential ``certmail-password``, where this unit has one; the
+    keyring; where the keyring holds nothing, the person at the terminal. A token comes from no
+    credential.
+    """
+    handed = credential(USUAL_NAME, env)
+    if kind is SecretKind.PASSWORD and handed.is_there:
+        return handed
+    return from_keyring_or_prompt(account, kind)
+
+
+def from_keyring_or_prompt(account: Account, kind: SecretKind = SecretKind.PASSWORD) -> Source:
     """Name the keyring and, where it holds nothing, the person at the terminal."""
-    return _KeyringOrPrompt(from_keyring(account), from_prompt(account))
+    return _KeyringOrPrompt(from_keyring(account, kind), from_prompt(account, kind))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +119,16 @@ class _KeyringOrPrompt:
 
     keyring: KeyringEntry
     prompt: Prompt
+
+    @property
+    def kind(self) -> SecretKind:
+        """What both of them give."""
+        return self.keyring.kind
+
+    @property
+    def place(self) -> str:
+        """Name both, in their order."""
+        return f"{self.keyring.place}; where that is empty, {self.prompt.place}"
 
     def read(self) -> Secret:
         """Read from the keyring, or ask."""

@@ -1,7 +1,7 @@
-"""Take the password from a command, like ``pass show mail/ops``.
+"""Take the password or token from a command, like ``pass show mail/ops``.
 
 In: words, which no shell sees. Out: the first line of the output as a `Secret`. Neither the
-output nor the arguments are ever quoted: either may be the password.
+output nor the arguments are ever quoted: either may be the secret.
 """
 
 from __future__ import annotations
@@ -12,17 +12,28 @@ from typing import Final, NoReturn
 from certmail.errors import SecretError
 from certmail.events import Teller
 from certmail.secrets.bounded import run_within
-from certmail.values import Secret, printable
+from certmail.secrets.line import Unusable, first_line, reason
+from certmail.values import Secret, SecretKind, printable
 
 _tell: Final = Teller(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class CommandOutput:
-    """A password that a command prints; the command may ask on the terminal by itself."""
+    """A secret that a command prints; the command may ask on the terminal by itself."""
 
     words: tuple[str, ...] = field(repr=False)
     deadline_s: float = 120.0
+    kind: SecretKind = SecretKind.PASSWORD
+
+    @property
+    def place(self) -> str:
+        """Name the program alone: its arguments may be secret."""
+        return f"the {self.kind.value} command {self._name}"
+
+    @property
+    def _name(self) -> str:
+        return printable(self.words[0]) if self.words else "(empty)"
 
     def read(self) -> Secret:
         """Run the command once.
@@ -38,33 +49,23 @@ class CommandOutput:
         except TimeoutError:
             raise SecretError(
                 "SECRET-COMMAND-TIMEOUT",
-                f"the password command {self._name} did not end in {self.deadline_s:.0f} seconds",
+                f"{self.place} did not end in {self.deadline_s:.0f} seconds",
                 why="it may be waiting for somebody to unlock something",
                 next="run the command by hand once, so that it asks you; then send again",
             ) from None
         except (OSError, ValueError) as fault:  # ValueError: NUL in a word
-            reason = getattr(fault, "strerror", None) or "it is not a command"
-            self._refuse(f"could not be started: {printable(reason)}")
+            self._refuse(f"could not be started: {reason(fault)}")
         if ended.status != 0:
             self._refuse(f"failed with status {ended.status}")
-        line, _, _ = ended.output.partition(b"\n")
         try:
-            text = line.removesuffix(b"\r").decode()
-        except UnicodeDecodeError:
-            self._refuse("printed something that is not text")
-        if not text:
-            self._refuse("printed an empty first line")
-        return Secret(text)
-
-    @property
-    def _name(self) -> str:
-        """The program alone: its arguments may be secret."""
-        return printable(self.words[0]) if self.words else "(empty)"
+            return Secret(first_line(ended.output), self.kind)
+        except Unusable as fault:
+            self._refuse(f"printed what {fault}")
 
     def _refuse(self, how: str) -> NoReturn:
         raise SecretError(
             "SECRET-COMMAND-FAILED",
-            f"the password command {self._name} {how}",
-            why="its first line of output would have been the relay's password",
-            next="run the command by hand and correct relay.password_command",
+            f"{self.place} {how}",
+            why=f"its first line of output would have been the relay's {self.kind.value}",
+            next=f"run the command by hand and correct relay.{self.kind.value}_command",
         ) from None

@@ -4,8 +4,8 @@ In: a service and a user. Out: a `Secret`, kept, read or removed. The keyring is
 of its own (`worker`): a keyring that is locked or dead waits for ever, and the package's own choice
 of a keyring can run foreign code and settle for a plain file.
 
-An entry can be made with the keyring package's own command as well:
-``keyring set certmail-smtp:smtps://smtp.example.org:465 ops@example.org``.
+Entries are made by ``certmail secret set``, after a login that worked. They are ordinary ones: the
+keyring package's own command makes, shows and removes them too.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from certmail.errors import SecretError
 from certmail.events import Teller
 from certmail.secrets.bounded import run_within
 from certmail.secrets.prompt import has_terminal
-from certmail.values import Secret, printable
+from certmail.values import Secret, SecretKind, printable
 
 _tell: Final = Teller(__name__)
 
@@ -30,6 +30,9 @@ DEADLINE_S: Final = 60.0
 
 UNATTENDED_S: Final = 15.0
 """With nobody there: a keyring that is alive answers within two."""
+
+_NAMES_A_BACKEND: Final = "PYTHON_KEYRING_BACKEND"
+"""What the keyring package obeys and we do not; told only to be named in a refusal."""
 
 _CERTMAIL: Final = Path(__file__).parents[2]
 """The folder in which the package stands."""
@@ -56,6 +59,17 @@ class KeyringEntry:
     user: str
     deadline_s: float | None = None
     python: str = field(default=sys.executable, repr=False)
+    kind: SecretKind = SecretKind.PASSWORD
+
+    @property
+    def place(self) -> str:
+        """Name the entry."""
+        return f"the keyring, under {self.shown}"
+
+    @property
+    def shown(self) -> str:
+        """Give service and user, as the keyring's own programs show them."""
+        return f"{printable(self.service, limit=200)} for {printable(self.user)}"
 
     def read(self) -> Secret:
         """Give the password; ``SECRET-MISSING`` where the entry is not there."""
@@ -63,7 +77,7 @@ class KeyringEntry:
         text = answer.get("secret")
         if not isinstance(text, str):
             self._refuse_missing()
-        return Secret(text)
+        return Secret(text, self.kind)
 
     def store(self, secret: Secret) -> str:
         """Keep ``secret``, in place of one that is there; give the keyring's name."""
@@ -83,6 +97,7 @@ class KeyringEntry:
             "service": self.service,
             "user": self.user,
             "may_prompt": attended,
+            "named": os.environ.get(_NAMES_A_BACKEND, ""),
             # The worker runs isolated (-I) and finds modules where this process does, but for the
             # current folder; certmail itself last, so that it shadows nothing.
             "path": [*filter(None, sys.path), str(_CERTMAIL)],
@@ -118,18 +133,17 @@ class KeyringEntry:
                 next="unlock the keyring (log in to the desktop), or run certmail on a terminal",
             )
         if verdict == "none":
-            _refuse_none([printable(str(name)) for name in answer.get("foreign", [])])
+            _refuse_none([printable(str(name), limit=200) for name in answer.get("foreign", [])])
         if verdict not in {"done", "absent"}:
             _refuse_failed(printable(str(answer.get("fault", "no reason given"))))
         return dict(answer)
 
     def _refuse_missing(self) -> NoReturn:
-        service, user = printable(self.service, limit=200), printable(self.user)
         raise SecretError(
             "SECRET-MISSING",
-            f"the keyring holds no password for {user} under {service}",
-            why="passwords are bound to protocol, host, port and user, so that none goes elsewhere",
-            next=f"keyring set {service} {user}",
+            f"the keyring holds no {self.kind.value} under {self.shown}",
+            why="secrets are bound to protocol, host, port and user, so that none goes elsewhere",
+            next="certmail secret set",
         )
 
 
@@ -148,13 +162,15 @@ def _refuse_none(foreign: list[str]) -> NoReturn:
             "SECRET-KEYRING-UNSAFE",
             f"the only keyring here is {', '.join(foreign)}, which certmail does not trust",
             why="it is not the system's own store and may keep passwords in a plain file",
-            next="start the desktop's keyring (Secret Service), or set relay.password_command",
+            next="start the desktop's keyring (Secret Service), or use another source:"
+            " relay.password_command, relay.password_file (docs/secrets.md)",
         )
     raise SecretError(
         "SECRET-KEYRING-NONE",
         "there is no keyring on this machine that can be used now",
         why="on a server there is often none: no Secret Service answers on D-Bus",
-        next="set relay.password_command, for example to: pass show mail/ops",
+        next="set relay.password_command, for example to: pass show mail/ops; or another source:"
+        " docs/secrets.md",
     )
 
 
@@ -163,7 +179,8 @@ def _refuse_timeout(deadline_s: float) -> NoReturn:
         "SECRET-KEYRING-TIMEOUT",
         f"the keyring did not answer in {deadline_s:.0f} seconds",
         why="it may be locked and wait for a prompt that nobody sees, or it hangs",
-        next="unlock the keyring, or set relay.password_command",
+        next="unlock the keyring, or use another source: relay.password_command,"
+        " relay.password_file (docs/secrets.md)",
     ) from None
 
 
@@ -172,5 +189,6 @@ def _refuse_failed(how: str) -> NoReturn:
         "SECRET-KEYRING-FAILED",
         f"the keyring could not be used: {how}",
         why="the relay's password is looked for there",
-        next="try: keyring diagnose; or set relay.password_command",
+        next="try: keyring diagnose; or use another source: relay.password_command,"
+        " relay.password_file (docs/secrets.md)",
     ) from None

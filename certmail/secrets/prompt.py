@@ -15,7 +15,7 @@ from typing import Final, NoReturn
 
 from certmail.errors import SecretError
 from certmail.events import Teller
-from certmail.values import Secret, printable
+from certmail.values import Secret, SecretKind, printable
 
 _tell: Final = Teller(__name__)
 
@@ -28,9 +28,15 @@ _QUESTION: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A password that a person types, unseen."""
+    """A password or token that a person types, unseen."""
 
     question: str
+    kind: SecretKind = SecretKind.PASSWORD
+
+    @property
+    def place(self) -> str:
+        """Name the source."""
+        return "the terminal"
 
     def read(self) -> Secret:
         """Ask once; Ctrl-C is the caller's.
@@ -45,7 +51,8 @@ class Prompt:
             # getpass would go on with the password visible on the screen.
             warnings.simplefilter("error", getpass.GetPassWarning)
             try:
-                return Secret(getpass.getpass(printable(self.question, limit=_QUESTION)))
+                typed = getpass.getpass(printable(self.question, limit=_QUESTION))
+                return Secret(typed, self.kind)
             except (getpass.GetPassWarning, OSError):
                 _refuse_no_terminal()
             except EOFError:
@@ -73,5 +80,6 @@ def _refuse_no_terminal() -> NoReturn:
         "SECRET-NO-TERMINAL",
         "the password must be typed, and there is no terminal to type it on",
         why="a job in the background cannot ask anybody",
-        next="store the password in the keyring, or set relay.password_command",
+        next="certmail secret set, once and on a terminal; or set relay.password_command, or"
+        " another source (docs/secrets.md)",
     ) from None

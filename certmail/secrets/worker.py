@@ -8,10 +8,12 @@ and may settle for a chain that ends in a plain file.
 
 from __future__ import annotations
 
+import configparser
 import importlib
 import json
 import os
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -32,6 +34,9 @@ UNATTENDED: Final = frozenset(
     {SECRET_SERVICE, "keyring.backends.macOS", "keyring.backends.Windows"}
 )
 """Those that can be asked without provoking a prompt; the others would have to be tried."""
+
+_NO_STORE: Final = frozenset({"keyring.backends.fail.Keyring", "keyring.backends.null.Keyring"})
+"""What the package offers to mean "no keyring"."""
 
 _MAX_FAULT: Final = 60
 
@@ -64,7 +69,7 @@ def choose(*, may_prompt: bool) -> KeyringBackend | None:
 def _obey(order: dict[str, Any]) -> dict[str, Any]:
     backend = choose(may_prompt=bool(order["may_prompt"]))
     if backend is None:
-        return {"verdict": "none", "foreign": _foreign()}
+        return {"verdict": "none", "foreign": _foreign(str(order.get("named", "")))}
     service, user = str(order["service"]), str(order["user"])
     if type(backend).__module__ == SECRET_SERVICE and not order["may_prompt"]:
         refusal = _look_at_collection()
@@ -97,7 +102,24 @@ def _look_at_collection() -> str | None:
         bus.close()
 
 
-def _foreign() -> list[str]:
-    """Name the keyrings that are installed beside the keyring package's own; none is loaded."""
+def _foreign(named: str) -> list[str]:
+    """Name the keyrings that are not the system's own; none is loaded.
+
+    Those are the plug-ins that are installed, and what the package's variable or file asks for.
+    """
     values = {point.value for point in entry_points(group="keyring.backends")}
-    return sorted(value for value in values if not value.startswith("keyring."))
+    found = {value for value in values if not value.startswith("keyring.")}
+    safe = {f"{module}.{name}" for module, name in SAFE}
+    return sorted(found | ({named, _named_in_file()} - {"", *safe, *_NO_STORE}))
+
+
+def _named_in_file() -> str:
+    """Read which backend ``keyringrc.cfg`` asks for, without obeying it."""
+    from keyring.util.platform_ import config_root  # noqa: PLC0415  # only in the worker
+
+    config = configparser.RawConfigParser()
+    try:
+        config.read(Path(config_root(), "keyringrc.cfg"), encoding="utf-8")
+        return config.get("backend", "default-keyring")
+    except (configparser.Error, OSError, UnicodeDecodeError):
+        return ""

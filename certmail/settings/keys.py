@@ -19,7 +19,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
-from certmail.submission import Mode, ProxyKind, Reports, TlsPath
+from certmail.submission import Login, Mode, ProxyKind, Reports, TlsPath
 from certmail.values import Address, Fingerprint, Hostname
 
 if TYPE_CHECKING:
@@ -184,6 +184,13 @@ def _proxy(text: str) -> ProxyUrl:
     return ProxyUrl(ProxyKind(match[1]), Hostname(match[2]), _whole(1, 65535)(match[3]))
 
 
+def _credential(text: str) -> str:
+    """Read a name as systemd gives to credentials: of a file, in no folder, not hidden."""
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}", text, re.ASCII):
+        raise ValueError
+    return text
+
+
 def _command(text: str) -> tuple[str, ...]:
     """Read a command as words: no shell will see it, so no word can grow a second command."""
     words = tuple(shlex.split(_line(text)))
@@ -258,13 +265,46 @@ RELAY_USER: Final = Key(
     help="The name to log in with; an empty one means that the relay asks for none.",
     without="the sender's address",
 )
+RELAY_AUTH: Final = Key(
+    name="relay.auth",
+    read=Login,
+    wants="auto, plain, login, scram-sha-256, scram-sha-256-plus, oauthbearer or xoauth2",
+    example="auto",
+    help="How to log in; auto takes the strongest that the relay offers for your secret.",
+    default=Login.AUTO,
+    without="auto",
+)
 RELAY_PASSWORD_COMMAND: Final = Key(
     name="relay.password_command",
     read=_command,
     wants="a command, spelled as in a shell but run without one",
     example="pass show mail/ops",
     help="A command whose first line of output is the relay's password; no shell runs it.",
-    without="the system's keyring, then a prompt",
+    without="another source, or the usual places: docs/secrets.md",
+)
+RELAY_PASSWORD_FILE: Final = Key(
+    name="relay.password_file",
+    read=_path,
+    wants="an absolute path",
+    example="/etc/certmail/password",
+    help="A file of mode 0600 whose first line is the relay's password.",
+    without="another source, or the usual places: docs/secrets.md",
+)
+RELAY_PASSWORD_CREDENTIAL: Final = Key(
+    name="relay.password_credential",
+    read=_credential,
+    wants="a name of at most 64 letters, digits, dots, hyphens and underscores",
+    example="certmail-password",
+    help="The systemd credential of this unit that holds the relay's password.",
+    without="certmail-password is looked for, where the unit has credentials",
+)
+RELAY_TOKEN_COMMAND: Final = Key(
+    name="relay.token_command",
+    read=_command,
+    wants="a command, spelled as in a shell but run without one",
+    example="oauth-token mail/ops",
+    help="A command whose first line of output is an OAuth access token; no shell runs it.",
+    without="a password is used, unless relay.auth wants a token",
 )
 RELAY_CA_FILE: Final = Key(
     name="relay.ca_file",
@@ -422,7 +462,11 @@ KEYS: Final[tuple[Key[object], ...]] = (
     RELAY_MODE,
     RELAY_PORT,
     RELAY_USER,
+    RELAY_AUTH,
     RELAY_PASSWORD_COMMAND,
+    RELAY_PASSWORD_FILE,
+    RELAY_PASSWORD_CREDENTIAL,
+    RELAY_TOKEN_COMMAND,
     RELAY_CA_FILE,
     RELAY_SPKI_PIN,
     RELAY_CLIENT_CERT,
@@ -442,6 +486,17 @@ KEYS: Final[tuple[Key[object], ...]] = (
     KEY_WARN_DAYS,
 )
 """Every setting, in the order people read them."""
+
+SECRET_SOURCES: Final[tuple[Key[object], ...]] = (
+    RELAY_PASSWORD_COMMAND,
+    RELAY_PASSWORD_FILE,
+    RELAY_PASSWORD_CREDENTIAL,
+    RELAY_TOKEN_COMMAND,
+)
+"""Where a secret can be said to come from: one of these at most."""
+
+COMMANDS: Final = frozenset({RELAY_PASSWORD_COMMAND.name, RELAY_TOKEN_COMMAND.name})
+"""Settings of which only the first word is ever shown: the others may be secret."""
 
 TABLES: Final = frozenset(key.table for key in KEYS)
 

@@ -18,12 +18,14 @@ from typing import TYPE_CHECKING, Final, Generic, NoReturn, TypeVar, cast
 from certmail.errors import CertmailError, SettingsError
 from certmail.settings import file as settings_file
 from certmail.settings.keys import (
+    COMMANDS,
     ENVIRONMENT_PREFIX,
     KEYS,
     RELAY_MODE,
     RELAY_PASSWORD_COMMAND,
     RELAY_PORT,
     RELAY_PROXY,
+    SECRET_SOURCES,
     TABLES,
     Key,
     Never,
@@ -181,7 +183,8 @@ def resolve(
     """Judge everything that was given and let the strongest layer win.
 
     Raises:
-        SettingsError: ``SETTINGS-UNKNOWN``, ``SETTINGS-FORBIDDEN``, ``SETTINGS-VALUE``.
+        SettingsError: ``SETTINGS-UNKNOWN``, ``SETTINGS-FORBIDDEN``, ``SETTINGS-VALUE``,
+            ``SETTINGS-TWO-SOURCES``.
     """
     settings = {
         key.name: Setting(key.default, Origin(Source.DEFAULT))
@@ -199,6 +202,7 @@ def resolve(
         for given in givens:
             key = keys.get(given.spelled) or _refuse_name(given, known=keys)
             settings[key.name] = Setting(_judged(given, key=key), given.origin)
+    _refuse_two_sources(settings)
     if RELAY_PORT.name not in settings:
         mode = cast("Setting[Mode]", settings[RELAY_MODE.name]).value
         origin = Origin(Source.DEFAULT, f"of {RELAY_MODE.name} {mode.value}")
@@ -249,7 +253,7 @@ def _refuse_value(given: _Given, *, key: Key[object], reason: str) -> NoReturn:
     # A command or a proxy's URL may hold a secret, so it is not quoted.
     quoted = (
         ""
-        if key in (RELAY_PASSWORD_COMMAND, RELAY_PROXY)
+        if key.name in {*COMMANDS, RELAY_PROXY.name}
         else f" {printable(_spelled(given.value))!r}"
     )
     raise SettingsError(
@@ -271,7 +275,7 @@ def _refuse_name(given: _Given, *, known: Iterable[str]) -> NoReturn:
     in_environment = given.origin.source is Source.ENVIRONMENT
     folded = written.upper() if in_environment else written.lower()
     near = difflib.get_close_matches(folded, known, n=1)
-    slip = difflib.get_close_matches(folded, near, cutoff=_ALMOST_CERTAIN)
+    slip = [name for name in near if _is_slip(folded, name)]
     why = None if slip else never(given.spelled)
     undo = f"unset {written}" if in_environment else f"remove {written}"
     if why:
@@ -280,7 +284,8 @@ def _refuse_name(given: _Given, *, known: Iterable[str]) -> NoReturn:
         code, verdict = "SETTINGS-UNKNOWN", "there is no such setting"
     if why is Never.CREDENTIAL:
         undo += (
-            f"; store the password in the system's keyring, or set {RELAY_PASSWORD_COMMAND.name}"
+            f"; certmail secret set stores the password in the system's keyring, and"
+            f" {RELAY_PASSWORD_COMMAND.name} names another source"
         )
     elif near and not why:
         undo = f"write {near[0]}, or {undo}"
@@ -291,6 +296,32 @@ def _refuse_name(given: _Given, *, known: Iterable[str]) -> NoReturn:
         next=undo,
         file=given.origin.place if given.origin.source is Source.FILE else None,
         lines=_line_range(given),
+    )
+
+
+def _is_slip(written: str, name: str) -> bool:
+    """Tell a slip of the pen by what is not the same in all names of the layer."""
+    import difflib  # noqa: PLC0415 - as in _refuse_name
+
+    one, other = (text.removeprefix(ENVIRONMENT_PREFIX) for text in (written, name))
+    return difflib.SequenceMatcher(None, one, other).ratio() >= _ALMOST_CERTAIN
+
+
+def _refuse_two_sources(settings: Mapping[str, Setting[object]]) -> None:
+    """Refuse two places for one secret: which of them is used must not be a matter of rank."""
+    given = [(key.name, settings[key.name]) for key in SECRET_SOURCES if key.name in settings]
+    if len(given) <= 1:
+        return
+    (first, one), (second, other) = given[:2]
+    shown = (printable(str(setting.origin), limit=200) for setting in (one, other))
+    places = " and ".join(
+        f"{name} ({place})" for name, place in zip((first, second), shown, strict=True)
+    )
+    raise SettingsError(
+        "SETTINGS-TWO-SOURCES",
+        f"the relay's secret has two sources: {places}",
+        why="a login is tried once, so it must be clear which secret is meant",
+        next=f"take one of them away: {first} or {second}",
     )
 
 
@@ -312,7 +343,7 @@ def _line_range(given: _Given) -> tuple[int, int] | None:
 
 def shown(value: object, *, key: Key[object]) -> str:
     """Spell a value as the settings file would, but of a command only the program."""
-    if key is RELAY_PASSWORD_COMMAND and isinstance(value, tuple):
+    if key.name in COMMANDS and isinstance(value, tuple):
         return f"{printable(value[0])} …"
     if isinstance(value, Enum):
         return str(value.value)

@@ -22,7 +22,7 @@ from certmail.delivery.relay import Relay, Timeouts
 from certmail.delivery.smtp import deliver
 from certmail.errors import CertmailError, DeliveryUnknown
 from certmail.submission import Mode
-from certmail.values import Hostname, Secret
+from certmail.values import Hostname, Secret, SecretKind
 from tests.delivery.hostile import USER
 from tests.peers import need
 
@@ -72,6 +72,8 @@ class Client(Protocol):
 
 
 class _Password:
+    kind = SecretKind.PASSWORD
+
     def read(self) -> Secret:
         return Secret(ASCII_PASSWORD)
 

@@ -12,7 +12,7 @@ from certmail.delivery.relay import Relay, Timeouts
 from certmail.delivery.smtp import deliver
 from certmail.errors import CertmailError
 from certmail.submission import Mode
-from certmail.values import Hostname, Secret
+from certmail.values import Hostname, Secret, SecretKind
 from tests.delivery.hostile import PASSWORD, USER, HostileRelay
 from tests.delivery.message import sealed
 
@@ -33,11 +33,12 @@ class CountedPassword:
     """A source that counts how often it is asked, and remembers nothing else."""
 
     text: str = PASSWORD
+    kind: SecretKind = SecretKind.PASSWORD
     reads: int = 0
 
     def read(self) -> Secret:
         self.reads += 1
-        return Secret(self.text)
+        return Secret(self.text, self.kind)
 
 
 @dataclass
@@ -62,6 +63,7 @@ def attempt(
     host: str = "localhost",
     user: str | None = USER,
     password: str = PASSWORD,
+    kind: SecretKind = SecretKind.PASSWORD,
     message: SealedMessage | None = None,
     timeouts: Timeouts = HASTY,
     **wishes: Any,
@@ -69,7 +71,7 @@ def attempt(
     """Deliver once; no secret may stand in whatever comes of it."""
     port = relay if isinstance(relay, int) else relay.port
     chosen = mode or (relay.mode if isinstance(relay, HostileRelay) else Mode.IMPLICIT)
-    source = CountedPassword(password)
+    source = CountedPassword(password, kind)
     stages: list[Stage] = []
     receipt = error = None
     try:

@@ -310,6 +310,7 @@ def _logins() -> Iterator[Case]:
         ("no mechanism", b"", "RELAY-AUTH-NOT-OFFERED"),
         ("only mechanisms of others", b"DIGEST-MD5 NTLM", mechanism),
         ("only tokens", b"XOAUTH2 OAUTHBEARER", mechanism),
+        ("only a login bound to the channel", b"SCRAM-SHA-256-PLUS", mechanism),
     ):
         yield Case(
             name,

@@ -34,9 +34,15 @@ def ca_file(authority, tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def good(authority) -> ssl.SSLContext:
-    """A relay with a certificate that verifies."""
-    return server_context(authority.issue_cert("localhost", "127.0.0.1"))
+def good_leaf(authority) -> trustme.LeafCert:
+    """A certificate that verifies."""
+    return authority.issue_cert("localhost", "127.0.0.1")
+
+
+@pytest.fixture(scope="session")
+def good(good_leaf) -> ssl.SSLContext:
+    """A relay with that certificate."""
+    return server_context(good_leaf)
 
 
 def server_context(leaf: trustme.LeafCert) -> ssl.SSLContext:

@@ -15,7 +15,7 @@ from certmail.delivery.relay import Relay, Timeouts
 from certmail.delivery.smtp import deliver, deliver_async
 from certmail.errors import DeliveryUnknown, SecretError
 from certmail.submission import Mode
-from certmail.values import Hostname, Secret
+from certmail.values import Hostname, Secret, SecretKind
 from tests.delivery.attempt import AT, CountedPassword
 from tests.delivery.hostile import USER, Deed, HostileRelay
 from tests.delivery.message import sealed
@@ -99,6 +99,8 @@ def test_ctrl_c_while_the_relay_says_goodbye_does_not_lose_the_receipt(good, ca_
 class Typist:
     """A source that waits for a person, who presses Ctrl-C."""
 
+    kind = SecretKind.PASSWORD
+
     def read(self) -> Secret:
         threading.Timer(0.15, os.kill, (os.getpid(), signal.SIGINT)).start()
         time.sleep(10)
@@ -115,6 +117,8 @@ def test_ctrl_c_at_the_prompt_is_heard_at_once(good, ca_file):
 
 
 class SlowTypist:
+    kind = SecretKind.PASSWORD
+
     def read(self) -> Secret:
         time.sleep(1.6)
         return CountedPassword().read()
@@ -134,6 +138,8 @@ def test_the_time_a_person_types_is_not_the_relays(good, ca_file):
 
 def test_a_source_that_refuses_ends_the_session(good, ca_file):
     class Locked:
+        kind = SecretKind.PASSWORD
+
         def read(self) -> Secret:
             raise SecretError("SECRET-KEYRING-LOCKED", "locked", why="it is", next="unlock it")
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import base64
 import logging
 
 import pytest
 
-from certmail.delivery import auth
+from certmail.delivery import auth, exchange
 from certmail.delivery.relay import Relay
 from certmail.errors import RelayError, SecretError
 from certmail.submission import Mode
-from certmail.values import Hostname, Secret
+from certmail.values import Hostname, Secret, SecretKind
 from tests.delivery.attempt import attempt, refuse_leak
 from tests.delivery.hostile import USER, HostileRelay, Talk
 
@@ -60,9 +59,22 @@ def test_the_answer_to_a_login_has_its_own_code(reply, code, good, ca_file):
 @pytest.mark.parametrize(
     ("reply", "words"),
     [
-        (b"535 5.7.139 Authentication unsuccessful, basic authentication is disabled", "switch on"),
+        (
+            b"535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled",
+            "switch on authenticated SMTP",
+        ),
+        (
+            b"535 5.7.139 Authentication unsuccessful, basic authentication is disabled.",
+            "relay.token_command",
+        ),
+        (
+            b"535 5.7.139 Authentication unsuccessful, the user credentials were incorrect.",
+            "certmail secret set",
+        ),
+        (b"535 5.7.139 something newer", "the mailbox's administrator"),
         (b"534 5.7.9 Application-specific password required", "app password"),
-        (b"535 5.7.8 Username and Password not accepted", "store the password again"),
+        (b"535 5.7.8 Username and Password not accepted", "certmail secret set"),
+        (b"535 5.7.13 User Account Disabled", "the account is disabled"),
     ],
 )
 def test_what_a_provider_means_is_translated(reply, words, good, ca_file):
@@ -147,7 +159,7 @@ def test_without_a_mechanism_of_ours_no_password_is_read(mode, mechanisms, code,
 )
 def test_a_password_that_cannot_be_one_is_not_sent(password, code):
     with pytest.raises(SecretError) as caught:
-        auth.lines(auth.Mechanism.PLAIN, user=USER, secret=Secret(password))
+        exchange.plain(user=USER, secret=Secret(password))
     assert caught.value.code == code
     assert not password or password not in repr(vars(caught.value))
 
@@ -162,18 +174,19 @@ def test_an_empty_password_ends_a_session_without_a_login(good, ca_file):
 
 def test_plain_is_preferred_whatever_the_order_and_the_case():
     relay = _relay()
-    assert auth.choose(["login", "plain"], relay=relay) is auth.Mechanism.PLAIN
-    assert auth.choose(["Login"], relay=relay) is auth.Mechanism.LOGIN
+    of_password = {"relay": relay, "kind": SecretKind.PASSWORD}
+    assert auth.choose(["login", "plain"], **of_password) is auth.Mechanism.PLAIN
+    assert auth.choose(["Login"], **of_password) is auth.Mechanism.LOGIN
 
 
 def test_the_lines_are_those_of_the_standards():
     """RFC 4616 §2: authzid, NUL, authcid, NUL, password."""
     secret = Secret("pässword")
-    [plain] = auth.lines(auth.Mechanism.PLAIN, user="tim", secret=secret)
-    assert base64.b64decode(plain.removeprefix(b"AUTH PLAIN ")) == "\0tim\0pässword".encode()
-    first, user, password = auth.lines(auth.Mechanism.LOGIN, user="tim", secret=secret)
-    assert first == b"AUTH LOGIN"
-    assert (base64.b64decode(user), base64.b64decode(password)) == (b"tim", "pässword".encode())
+    plain = exchange.plain(user="tim", secret=secret)
+    assert plain.first == "\0tim\0pässword".encode()
+    login = exchange.login(user="tim", secret=secret)
+    assert login.first is None
+    assert (login.answer(b"?"), login.answer(b"?")) == (b"tim", "pässword".encode())
 
 
 @BOTH
@@ -186,7 +199,7 @@ def test_no_log_at_any_level_holds_the_password(mode, good, ca_file, caplog):
 
 def test_a_mechanism_list_is_quoted_safely():
     with pytest.raises(RelayError) as caught:
-        auth.choose(["\x1b[2J", "x" * 500], relay=_relay())
+        auth.choose(["\x1b[2J", "x" * 500], relay=_relay(), kind=SecretKind.PASSWORD)
     assert caught.value.what.isprintable()
 
 

@@ -286,6 +286,8 @@ def test_no_signal_handler_and_no_logger_of_the_program_is_touched(
         seen = []
 
         class Source:
+            kind = certmail.SecretKind.PASSWORD
+
             def read(self):
                 seen.append(signal.getsignal(signal.SIGINT))
                 return post.secret

@@ -17,11 +17,13 @@ from certmail.rehearsal.authority import throwaway_authority
 from certmail.rehearsal.refusals import server_context
 from certmail.rehearsal.server import LOOPBACK, mail_server
 from certmail.submission import Mode
-from certmail.values import Hostname, Secret
+from certmail.values import Hostname, Secret, SecretKind
 from tests.delivery.message import sealed as sealed_message
 
 
 class Password:
+    kind = SecretKind.PASSWORD
+
     def read(self) -> Secret:
         return Secret("good")
 

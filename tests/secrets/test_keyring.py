@@ -59,15 +59,38 @@ def test_the_packages_variable_and_its_file_have_no_effect(tmp_path, foreign):
         (folder / "keyringrc.cfg").write_text(
             f"[backend]\ndefault-keyring=plainfile.PlainFile\nkeyring-path={foreign}\n"
         )
-    said = ask_keyring(
-        no_bus(
-            tmp_path,
-            PYTHON_KEYRING_BACKEND="plainfile.PlainFile",
-            KEYRING_PROPERTY_PREFERRED_COLLECTION="/evil",
-        )
-    )
-    assert said.startswith("SECRET-KEYRING-NONE ")
+    env = no_bus(tmp_path, KEYRING_PROPERTY_PREFERRED_COLLECTION="/evil")
+    said = ask_keyring(env)
+    assert said.startswith("SECRET-KEYRING-UNSAFE ")
+    assert "plainfile.PlainFile" in said
+    said = ask_keyring(env | {"PYTHON_KEYRING_BACKEND": "another.PlainFile"})
+    assert "another.PlainFile, plainfile.PlainFile" in said
     assert not (tmp_path / "loaded").exists()
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        "keyring.backends.chainer.ChainerBackend",
+        "keyrings.alt.file.PlaintextKeyring",
+        "somebody.elses.Keyring",
+        "\x1b[2Jkeyring",
+    ],
+)
+def test_a_keyring_that_is_not_the_systems_own_is_refused_by_name(named, tmp_path):
+    """A plain file, a chain that may end in one, and what nobody knows."""
+    said = ask_keyring(no_bus(tmp_path, PYTHON_KEYRING_BACKEND=named))
+    assert said.startswith("SECRET-KEYRING-UNSAFE ")
+    assert named.replace("\x1b", "?") in said
+    assert "docs/secrets.md" in said
+
+
+@pytest.mark.parametrize(
+    "named", ["keyring.backends.SecretService.Keyring", "keyring.backends.fail.Keyring", ""]
+)
+def test_a_safe_keyring_that_is_not_there_is_no_unsafe_one(named, tmp_path):
+    said = ask_keyring(no_bus(tmp_path, PYTHON_KEYRING_BACKEND=named))
+    assert said.startswith("SECRET-KEYRING-NONE ")
 
 
 def test_only_the_systems_own_stores_are_asked():
@@ -198,12 +221,10 @@ def test_a_plain_file_beside_a_real_keyring_is_never_asked(short_home, foreign):
 
 @pytest.mark.peer
 def test_the_keyring_packages_own_command_makes_the_same_entry(short_home):
-    """What the error tells the operator to type works."""
+    """Entries are ordinary ones: whoever has made one by hand keeps it."""
     with secret_service(short_home) as env:
-        words = ask_keyring(env).rpartition(" | ")[2].split(" ")
-        assert words[:2] == ["keyring", "set"]
         subprocess.run(
-            [sys.executable, "-m", "keyring", *words[1:]],
+            [sys.executable, "-m", "keyring", "set", SERVICE, "ops@example.org"],
             input=CANARY,
             env=env,
             text=True,
