@@ -7,6 +7,8 @@ only when somebody asks for help. How loud a command is, `loudness` decides for 
 
 from __future__ import annotations
 
+import importlib
+from collections.abc import MutableMapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,7 +17,7 @@ import click
 from certmail.cli import completing, loudness, subjects
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from certmail.cli.pages import Page
 
@@ -106,6 +108,42 @@ class Group(click.Group):
         """Name the commands in the order in which they were added: that of use."""
         del ctx
         return list(self.commands)
+
+
+class Places(MutableMapping[str, click.Command]):
+    """Commands by name, each imported when it is first asked for; together they cost more than it.
+
+    Made from names and places, in the order of use; a place is ``module:attribute`` in `cli`.
+    """
+
+    def __init__(self, places: Iterable[tuple[str, str]]) -> None:
+        """Import nothing yet."""
+        self._places: dict[str, str | click.Command] = dict(places)
+
+    def __getitem__(self, name: str) -> click.Command:
+        """Import the command, the first time."""
+        found = self._places[name]
+        if isinstance(found, str):
+            module, _, attribute = found.partition(":")
+            imported = importlib.import_module(f"{__package__}.{module}")
+            found = self._places[name] = getattr(imported, attribute)
+        return found
+
+    def __setitem__(self, name: str, command: click.Command) -> None:
+        """Add a command that is at hand."""
+        self._places[name] = command
+
+    def __delitem__(self, name: str) -> None:
+        """Take a command out."""
+        del self._places[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """Name the commands in their order."""
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        """Count them."""
+        return len(self._places)
 
 
 class FirstScreen(click.UsageError):

@@ -15,26 +15,8 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from certmail import __version__
-from certmail.cli import (
-    acme_command,
-    bundle_command,
-    bundle_commands,
-    inspect_command,
-    key_commands,
-    key_group,
-    log_command,
-    outbox_command,
-    rehearse_command,
-    relay_command,
-    send_commands,
-    upload_command,
-)
-from certmail.cli.command import Program
-from certmail.cli.completion_command import completion
-from certmail.cli.config_command import config
-from certmail.cli.doctor_command import doctor
+from certmail.cli.command import Places, Program
 from certmail.cli.draw import draw_error
-from certmail.cli.explain_command import explain
 from certmail.cli.hardening import harden
 from certmail.cli.json_output import echo_json, whole_error
 from certmail.errors import CertmailError, UsageError
@@ -58,8 +40,32 @@ _FOREIGN_LOGGERS: Final = ("gnupg", "asyncio", "aiosmtplib", "keyring")
 """Some of them log keys and sessions; they stay quiet, also under --debug."""
 
 
+_COMMANDS: Final = (
+    ("verify-key", "key_commands:verify_key"),
+    ("key", "key_group:key"),
+    ("check", "bundle_commands:check"),
+    ("bundle", "bundle_command:bundle"),
+    ("inspect", "inspect_command:inspect"),
+    ("acme-test", "acme_command:acme_test"),
+    ("upload", "upload_command:upload"),
+    ("preview", "send_commands:preview"),
+    ("send", "send_commands:send"),
+    ("outbox", "outbox_command:outbox"),
+    ("log", "log_command:log"),
+    ("due", "log_command:due"),
+    ("relay", "relay_command:relay"),
+    ("rehearse", "rehearse_command:rehearse"),
+    ("config", "config_command:config"),
+    ("doctor", "doctor_command:doctor"),
+    ("completion", "completion_command:completion"),
+    ("explain", "explain_command:explain"),
+)
+"""Every command, in the order of use, and where it is: a run loads the one that was typed."""
+
+
 @click.group(
     cls=Program,
+    commands=Places(_COMMANDS),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__, "-V", "--version", message="certmail %(version)s")
@@ -80,29 +86,6 @@ def certmail(context: click.Context, settings_file: str | None, debug: bool) -> 
     refusal off.
     """
     context.obj = {**(context.obj or {}), "settings_file": settings_file, "debug": debug}
-
-
-for command in (
-    key_commands.verify_key,
-    key_group.key,
-    bundle_commands.check,
-    bundle_command.bundle,
-    inspect_command.inspect,
-    acme_command.acme_test,
-    upload_command.upload,
-    send_commands.preview,
-    send_commands.send,
-    outbox_command.outbox,
-    log_command.log,
-    log_command.due,
-    relay_command.relay,
-    rehearse_command.rehearse,
-    config,
-    doctor,
-    completion,
-    explain,
-):
-    certmail.add_command(command)
 
 
 def run(arguments: Sequence[str], *, world: World | None = None) -> int:
