@@ -26,7 +26,14 @@ from certmail.errors import CertmailError, Left
 from certmail.key.renew.acceptance import require_usable_or_accepted
 from certmail.ledger.chain import SCHEMA, Ledger
 from certmail.outbox.states import Entry, State
-from certmail.outbox.store import Outbox, already_sent, in_flight, open_outbox, still_unknown
+from certmail.outbox.store import (
+    ALREADY_SENT,
+    Outbox,
+    already_sent,
+    in_flight,
+    open_outbox,
+    still_unknown,
+)
 from certmail.ratchet import Offered, Ratchet
 
 if TYPE_CHECKING:
@@ -476,7 +483,7 @@ def _tls_as_json(tls: TlsFacts) -> dict[str, Any]:
 
 def outcome_of(error: CertmailError) -> Outcome:
     """Tell what an error that came before the post says of a message."""
-    return Outcome.ALREADY if error.code == "OUTBOX-ALREADY-SENT" else classify(error)
+    return Outcome.ALREADY if error.code == ALREADY_SENT else classify(error)
 
 
 def status_of(outcome: Outcome, error: CertmailError) -> int:

@@ -13,8 +13,10 @@ from certmail.cli.delivery_options import PROVIDER_WARNING
 from certmail.cli.draw import draw_error
 from certmail.cli.json_output import echo_json, error_as_json, instant
 from certmail.cli.loudness import aside, is_quiet
+from certmail.errors import UsageError
 from certmail.office import Handed, Office, hand_over
-from certmail.outbox.store import Again
+from certmail.outbox.states import State
+from certmail.outbox.store import ALREADY_SENT, Again, already_sent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from certmail.errors import CertmailError
     from certmail.message.record import SealRecord
     from certmail.message.seal import SealedMessage
+    from certmail.outbox.store import Outbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,10 @@ def deliver_one(
     manner: Manner,
     label: str,
 ) -> Handed:
-    """Keep a sealed message in the outbox and hand it over.
+    """Keep a sealed message in the outbox and hand it over, unless its certificate was accepted.
+
+    A person who is asked learns that as a refusal, since they meant to send. For a script it is
+    what it wanted: a hook that is called twice ends well twice.
 
     Raises:
         UsageError: ``OUTBOX-ALREADY-SENT``. DeliveryUnknown: ``OUTBOX-STILL-UNKNOWN``.
@@ -92,7 +98,12 @@ def deliver_one(
     relay = bench.relay(sealed.sender)
     again = Again.EVEN_ACCEPTED if manner.again else Again.REPLACE
     with office.outbox() as kept:
-        kept.require_free(record, again=again)
+        try:
+            kept.require_free(record, again=again)
+        except UsageError as refusal:
+            if manner.asks or refusal.code != ALREADY_SENT:
+                raise
+            return _already(kept, record)
     if manner.asks:
         click.echo(
             f"This goes to {sealed.recipient.address} through {relay}, over verified TLS only.\n"
@@ -102,7 +113,13 @@ def deliver_one(
         if not click.confirm("Send it now?", default=False, err=True):
             raise click.Abort
     with office.outbox() as kept:
-        entry = kept.add(sealed, record, label=label, relay=relay.url, at=bench.at, again=again)
+        try:
+            entry = kept.add(sealed, record, label=label, relay=relay.url, at=bench.at, again=again)
+        except UsageError as refusal:
+            # Another process was faster since we looked.
+            if manner.asks or refusal.code != ALREADY_SENT:
+                raise
+            return _already(kept, record)
         return hand_over(
             Office(
                 bench,
@@ -118,6 +135,16 @@ def deliver_one(
         )
 
 
+def _already(kept: Outbox, record: SealRecord) -> Handed:
+    """Say that a certificate was accepted before, as the message that carried it."""
+    accepted = [
+        entry
+        for entry in kept.of_certificate(record.certificate_sha256)
+        if entry.state is State.ACCEPTED
+    ]
+    return Handed(accepted[-1], Outcome.ALREADY)
+
+
 def finish(handed: Handed, manner: Manner, shown: Callable[[], dict[str, Any]]) -> int:
     """Say what came of a message, on the screen or as JSON; give the exit status.
 
@@ -127,6 +154,8 @@ def finish(handed: Handed, manner: Manner, shown: Callable[[], dict[str, Any]]) 
         echo_json("certmail.send/1", **handed_as_json(handed), **shown())
     if handed.error is not None:
         click.echo(draw_error(explained(handed)), nl=False, err=True)
+    elif handed.outcome is Outcome.ALREADY and not manner.as_json and not is_quiet():
+        click.echo(f"nothing is sent: {already_sent(handed.entry).what}")
     elif not manner.as_json and not is_quiet() and handed.receipt is not None:
         from certmail.cli import screens
 

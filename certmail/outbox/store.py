@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 _tell: Final = Teller(__name__)
 
 SCHEMA: Final = 1
+ALREADY_SENT: Final = "OUTBOX-ALREADY-SENT"
 BALLAST_OCTETS: Final = 256 * 1024
 """Room that is given back when the disk is full, so that a verdict can still be written down."""
 
@@ -485,7 +486,7 @@ def in_flight(entry: Entry) -> StateError:
 def already_sent(entry: Entry) -> UsageError:
     """Report a certificate that was accepted before."""
     return UsageError(
-        "OUTBOX-ALREADY-SENT",
+        ALREADY_SENT,
         f"this certificate was accepted on {entry.changed_at:%Y-%m-%d %H:%M} UTC"
         f" as {entry.record.message_id}",
         why="sending it once more makes a second request, to a service that charges",

@@ -260,10 +260,15 @@ def test_a_relay_that_cannot_be_reached_is_an_outcome_of_its_own(person, relay_f
 
 
 def test_an_accepted_certificate_is_not_sent_twice_by_accident(person, relay, bundle):
-    assert person(*SEND, *relay.flags).status == 0
+    sent = person(*SEND, "--json", *relay.flags)
+    assert sent.status == 0
     for command in (SEND, ("send", bundle, "--yes")):
         ran = person(*command, *relay.flags)
-        assert (ran.status, ran.code) == (2, "OUTBOX-ALREADY-SENT")
+        assert (ran.status, ran.code) == (0, None)
+        assert ran.out.startswith("nothing is sent: this certificate was accepted on ")
+        ran = person(*command, "--json", *relay.flags)
+        assert (ran.status, ran.json["outcome"], ran.json["receipt"]) == (0, "already", None)
+        assert ran.json["outbox"] == sent.json["outbox"]
     assert len(relay.mailbox.delivered) == 1
     assert person("send", bundle, "--yes", "--again", *relay.flags).status == 0
     assert len(relay.mailbox.delivered) == 2
