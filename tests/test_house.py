@@ -89,10 +89,11 @@ ARROWS = {
     "walk": CORE,
     "batch": CORE,
     "office": (*CORE, *EDGES, *TOOLS, "walk", "batch"),
+    "login": (*CORE, *EDGES, "office"),
     "rehearsal": (*CORE, *EDGES, "walk", "batch", "office"),
     # What a program that calls certmail is offered.
     "api": (*CORE, *EDGES, *TOOLS, "walk", "batch", "office"),
-    "cli": (*CORE, *EDGES, *TOOLS, "walk", "batch", "office", "rehearsal"),
+    "cli": (*CORE, *EDGES, *TOOLS, "walk", "batch", "office", "login", "rehearsal"),
     "__main__": ("cli",),
 }
 

@@ -31,6 +31,7 @@ from certmail.key.renew.statements import merge
 from certmail.message.letter import Request
 from certmail.message.seal import Copy, SealedMessage, Signer
 from certmail.recipient import CLEVER_CLOUD
+from certmail.secrets import from_memory
 from certmail.values import Secret
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from certmail.delivery.outcome import Receipt
     from certmail.delivery.relay import Relay, Timeouts
     from certmail.key.pin import PinnedKey
-    from certmail.values import Address, Fingerprint, SecretKind, SecretSource
+    from certmail.values import Address, Fingerprint, SecretSource
     from certmail.walk import Sealing
 
 
@@ -240,23 +241,9 @@ def require_usable(pinned: PinnedKey, *, accepted: Acceptance | None, at: dateti
     require_usable_or_accepted(pinned, accepted)
 
 
-class _Known:
-    """A password or token that is there already."""
-
-    def __init__(self, secret: Secret) -> None:
-        self._secret = secret
-
-    @property
-    def kind(self) -> SecretKind:
-        return self._secret.kind
-
-    def read(self) -> Secret:
-        return self._secret
-
-
 def source_of(secret: Secret | SecretSource | None) -> SecretSource | None:
     """Make a source of a password that is known already."""
-    return _Known(secret) if isinstance(secret, Secret) else secret
+    return from_memory(secret) if isinstance(secret, Secret) else secret
 
 
 def refuse_inside_loop() -> None:

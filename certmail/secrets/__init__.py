@@ -91,6 +91,11 @@ def from_standard_input(kind: SecretKind = SecretKind.PASSWORD) -> StandardInput
     return StandardInput(kind)
 
 
+def from_memory(secret: Secret) -> InMemory:
+    """Name a secret that is there already, such as one that was typed just now."""
+    return InMemory(secret)
+
+
 def from_usual_places(account: Account, kind: SecretKind, env: Mapping[str, str]) -> Source:
     """Name where a secret is looked for when the settings name no source.
 
@@ -107,6 +112,27 @@ def from_usual_places(account: Account, kind: SecretKind, env: Mapping[str, str]
 def from_keyring_or_prompt(account: Account, kind: SecretKind = SecretKind.PASSWORD) -> Source:
     """Name the keyring and, where it holds nothing, the person at the terminal."""
     return _KeyringOrPrompt(from_keyring(account, kind), from_prompt(account, kind))
+
+
+@dataclass(frozen=True, slots=True)
+class InMemory:
+    """A secret that the calling program has."""
+
+    secret: Secret
+
+    @property
+    def kind(self) -> SecretKind:
+        """What it is."""
+        return self.secret.kind
+
+    @property
+    def place(self) -> str:
+        """Name the source."""
+        return "the calling program"
+
+    def read(self) -> Secret:
+        """Give it."""
+        return self.secret
 
 
 @dataclass(frozen=True, slots=True)

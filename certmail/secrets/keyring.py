@@ -50,7 +50,7 @@ _WORKER: Final = (
 class KeyringEntry:
     """One entry of the keyring. Without a terminal no prompt is provoked: a locked keyring fails.
 
-    Raises, by all three acts:
+    Raises, by all its acts:
         SecretError: ``SECRET-KEYRING-NONE``, ``SECRET-KEYRING-UNSAFE``, ``SECRET-KEYRING-LOCKED``,
             ``SECRET-KEYRING-TIMEOUT``, ``SECRET-KEYRING-FAILED``.
     """
@@ -78,6 +78,10 @@ class KeyringEntry:
         if not isinstance(text, str):
             self._refuse_missing()
         return Secret(text, self.kind)
+
+    def look(self) -> str:
+        """Give the keyring's name, if an entry could be stored now; no entry is read."""
+        return str(self._ask("look").get("keyring"))
 
     def store(self, secret: Secret) -> str:
         """Keep ``secret``, in place of one that is there; give the keyring's name."""

@@ -75,14 +75,24 @@ def _obey(order: dict[str, Any]) -> dict[str, Any]:
         refusal = _look_at_collection()
         if refusal is not None:
             # Without a collection an entry is absent; to make one needs a prompt.
-            return {"verdict": "locked" if order["act"] == "store" else refusal}
-    if order["act"] == "store":
-        backend.set_password(service, user, str(order["secret"]))
-        return {"verdict": "done", "keyring": type(backend).__module__.rpartition(".")[2]}
+            return {"verdict": "locked" if order["act"] in {"look", "store"} else refusal}
+    kept = {"verdict": "done", "keyring": type(backend).__module__.rpartition(".")[2]}
+    match order["act"]:
+        case "look":
+            return kept
+        case "store":
+            backend.set_password(service, user, str(order["secret"]))
+            return kept
+        case act:
+            return _find(backend, service, user, act=str(act))
+
+
+def _find(backend: KeyringBackend, service: str, user: str, *, act: str) -> dict[str, Any]:
+    """Read an entry, and remove it where that is the act."""
     found = backend.get_password(service, user)
     if found is None:
         return {"verdict": "absent"}
-    if order["act"] == "forget":
+    if act == "forget":
         backend.delete_password(service, user)
         return {"verdict": "done"}
     return {"verdict": "done", "secret": found}
