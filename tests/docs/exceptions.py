@@ -1,0 +1,93 @@
+"""Commands of the documents that no test may run, each with the reason and with what is checked.
+
+A command that begins with one of these words is not run; what can be known about it without
+running it is looked at instead. Anything else runs, or its page fails.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROOT = Path(__file__).parent.parent.parent
+UNITS = ROOT / "docs" / "units"
+
+
+def make_knows(command: str) -> None:
+    """The target is there, and what it would do can be worked out."""
+    ended = subprocess.run(
+        ["make", "--dry-run", *command.split("#", maxsplit=1)[0].split()[1:]],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+
+
+def units_are_there(command: str) -> None:
+    """Each unit that is named is a file of ours, whose command line parses."""
+    named = re.findall(r"[\w-]+\.(?:timer|service)", command)
+    assert all((UNITS / name).is_file() for name in named), command
+    for name in named:
+        service = UNITS / name.replace(".timer", ".service")
+        assert "ExecStart=" in service.read_text(encoding="utf-8")
+
+
+def packages_are_known(command: str) -> None:
+    """What people are told to install is what CI installs, or Debian's own tooling."""
+    peers = {line.split()[0] for line in (ROOT / ".ci" / "peers").read_text().splitlines() if line}
+    named = command.split("#", maxsplit=1)[0].split("install")[1].split()
+    missing = {name for name in named if not name.startswith("-")} - peers - OTHER_PACKAGES
+    assert missing == set()
+
+
+def names_our_project(command: str) -> None:
+    """The name on the package index is the project's."""
+    words = re.findall(r"[\w./*\[\]-]+", command.split("#", maxsplit=1)[0])
+    assert any(re.fullmatch(r"certmail(\[\w+\])?|.*certmail.*\.whl", word) for word in words)
+
+
+def parses(command: str) -> None:
+    """It is a line that a shell can read."""
+    ended = subprocess.run(
+        ["bash", "-n", "-c", command], capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+
+
+OTHER_PACKAGES = {"scdaemon", "pcscd", "pipx", "pinentry-curses", "pinentry-gnome3"}
+
+EXCEPTIONS: dict[str, tuple[str, Callable[[str], None]]] = {
+    "make": ("builds and tests this very checkout; CI runs check and test", make_knows),
+    "sudo apt install": ("installs on the machine", packages_are_known),
+    "sudo apt-get install": ("installs on the machine", packages_are_known),
+    "pipx install": ("takes a release from the package index", names_our_project),
+    "pip install": ("takes a release from the package index", names_our_project),
+    "systemctl": ("talks to the machine's service manager", units_are_there),
+    "sudo systemctl": ("talks to the machine's service manager", units_are_there),
+    "sudo loginctl": ("talks to the machine's login manager", parses),
+    "loginctl": ("talks to the machine's login manager", parses),
+    "journalctl": ("reads the machine's journal", parses),
+    "git clone": ("fetches from the network", parses),
+    "sudo": ("acts as root", parses),
+    "ssh": ("connects to another machine", parses),
+    "certbot": ("talks to a certificate authority", parses),
+    "kubectl": ("talks to a cluster", parses),
+    "gpg --card-status": ("needs a smartcard in a reader", parses),
+    "gpg --edit-card": ("needs a smartcard in a reader", parses),
+    "gpg --card-edit": ("needs a smartcard in a reader", parses),
+    "keyring": ("writes to the desktop's keyring", parses),
+}
+
+
+def exception_for(command: str) -> tuple[str, Callable[[str], None]] | None:
+    """Find the longest beginning that is excepted."""
+    fits = [words for words in EXCEPTIONS if command == words or command.startswith(words + " ")]
+    return EXCEPTIONS[max(fits, key=len)] if fits else None
