@@ -192,7 +192,7 @@ def write_settings(home: Path, made: Materials, *, relay_port: int, key_file: Pa
         f'[sender]\naddress = "{OPERATOR}"\n\n'
         f'[relay]\nhost = "127.0.0.1"\nport = {relay_port}\nuser = "{OPERATOR}"\n'
         f'ca_file = "{made.ca_file}"\npassword_command = "cat {password}"\n\n'
-        '[key]\nrefresh = "never"\n' + (f'file = "{key_file}"\n' if key_file else "")
+        + (f'[key]\nfile = "{key_file}"\n' if key_file else "")
     )
 
 
