@@ -55,6 +55,37 @@ def test_every_code_has_one_page_in_order():
     assert set(found) == codes_in_source()
 
 
+def status_pages() -> list[str]:
+    text = (ROOT / "docs" / "exit-status.md").read_text(encoding="utf-8")
+    return re.findall(r"^## (\S+)$", text, re.MULTILINE)
+
+
+def test_every_exit_status_has_one_page_in_order():
+    from certmail.cli.pages import STATUSES
+
+    assert [int(number) for number in status_pages()] == sorted(STATUSES)
+
+
+def test_every_family_of_errors_ends_with_a_status_that_has_a_page():
+    import certmail.durable
+    from certmail.errors import CertmailError
+
+    assert certmail.durable.StateError in families(CertmailError)
+    numbers = {str(family.exit_status) for family in families(CertmailError)}
+    assert numbers <= set(status_pages())
+
+
+def families(root: type) -> list[type]:
+    below = root.__subclasses__()
+    return [root, *(family for one in below for family in families(one))]
+
+
+def test_every_status_says_what_to_do_next():
+    text = (ROOT / "docs" / "exit-status.md").read_text(encoding="utf-8")
+    entries = re.split(r"^## ", text, flags=re.MULTILINE)[1:]
+    assert [entry.split()[0] for entry in entries if "**Next:**" not in entry] == []
+
+
 def test_every_page_says_what_to_do_next():
     text = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
     entries = re.split(r"^## ", text, flags=re.MULTILINE)[1:]

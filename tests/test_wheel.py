@@ -56,6 +56,7 @@ def test_the_wheel_holds_the_package_the_key_and_nothing_else(wheel):
     assert {name for name in names if not name.startswith(f"{info}/")} == {
         "certmail/keys/clever-cloud.asc",
         "certmail/docs/errors.md",
+        "certmail/docs/exit-status.md",
         *(
             str(path.relative_to(ROOT))
             for path in (ROOT / "certmail").rglob("*")

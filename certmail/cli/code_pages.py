@@ -1,4 +1,4 @@
-"""The pages of errors and findings, as they stand in the documents, by their codes."""
+"""The pages of errors, findings and exit statuses, as they stand in the documents."""
 
 from __future__ import annotations
 
@@ -11,13 +11,22 @@ _PAGE: Final = re.compile(r"^## (?P<code>\S+)\n+(?P<text>.*?)(?=^## |\Z)", re.MU
 
 def code_pages() -> dict[str, str]:
     """Read the text of each page, in Markdown."""
-    return {page["code"]: page["text"] for page in _PAGE.finditer(_read())}
+    return _pages("errors.md")
 
 
-def _read() -> str:
+def status_pages() -> dict[str, str]:
+    """Read the text about each exit status, in Markdown, by its number."""
+    return _pages("exit-status.md")
+
+
+def _pages(document: str) -> dict[str, str]:
+    return {page["code"]: page["text"] for page in _PAGE.finditer(_read(document))}
+
+
+def _read(document: str) -> str:
     """Read the pages from the package, or from the checkout it runs in."""
     package = Path(__file__).parent.parent
-    for path in (package / "docs" / "errors.md", package.parent / "docs" / "errors.md"):
+    for path in (package / "docs" / document, package.parent / "docs" / document):
         if path.is_file():
             return path.read_text(encoding="utf-8")
-    raise FileNotFoundError("docs/errors.md is missing from the installation")
+    raise FileNotFoundError(f"docs/{document} is missing from the installation")

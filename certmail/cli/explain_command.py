@@ -1,4 +1,4 @@
-"""``certmail explain CODE``: the page of an error or finding, as it stands in the documents."""
+"""``certmail explain``: the page of an error, a finding or an exit status, as in the documents."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import textwrap
 import click
 
 from certmail.cli import options
-from certmail.cli.code_pages import code_pages
+from certmail.cli.code_pages import code_pages, status_pages
 from certmail.cli.command import Command
 from certmail.cli.json_output import echo_json
 
 
-@click.command(cls=Command, short_help="Explain an error's or finding's code.")
+@click.command(cls=Command, short_help="Explain a code or an exit status.")
 @click.argument("code", required=False)
 @options.json_option
 def explain(code: str | None, as_json: bool) -> int:  # noqa: FBT001 - click's flag
-    """Explain CODE, like KEY-EXPIRED; without a code, list them all."""
+    """Explain CODE, like KEY-EXPIRED, or an exit status, like 14; without one, list the codes."""
     from certmail.cli.draw import width
     from certmail.errors import UsageError
     from certmail.values import printable
@@ -29,13 +29,15 @@ def explain(code: str | None, as_json: bool) -> int:  # noqa: FBT001 - click's f
             click.echo("\n".join(pages))
         return 0
     wanted = code.upper().strip("[]")
+    if wanted.isdecimal():
+        pages = status_pages()
     if wanted not in pages:
         import difflib
 
         near = difflib.get_close_matches(wanted, pages, n=3, cutoff=0.4)
         raise UsageError(
             "EXPLAIN-UNKNOWN",
-            f"there is no code {printable(code)}",
+            f"there is no {'exit status' if wanted.isdecimal() else 'code'} {printable(code)}",
             why="a code stands in brackets behind the word error, warning or note",
             next=f"certmail explain {near[0]}" if near else "certmail explain",
         )
@@ -43,7 +45,7 @@ def explain(code: str | None, as_json: bool) -> int:  # noqa: FBT001 - click's f
     if as_json:
         echo_json("certmail.explain/1", code=wanted, paragraphs=paragraphs)
         return 0
-    click.echo(wanted)
+    click.echo(f"exit status {wanted}" if wanted.isdecimal() else wanted)
     for paragraph in paragraphs:
         click.echo(textwrap.fill(paragraph, width(), initial_indent="  ", subsequent_indent="  "))
     return 0

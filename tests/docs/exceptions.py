@@ -7,9 +7,14 @@ running it is looked at instead. Anything else runs, or its page fails.
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import click
+
+from certmail.cli import entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,6 +59,29 @@ def names_our_project(command: str) -> None:
     assert any(re.fullmatch(r"certmail(\[\w+\])?|.*certmail.*\.whl", word) for word in words)
 
 
+def certmail_knows(command: str) -> None:
+    """The command is there, and every option on it."""
+    words = shlex.split(command, comments=True)
+    assert words[0] == "certmail", command
+    assert unknown_in(words[1:]) is None, unknown_in(words[1:])
+
+
+def unknown_in(words: list[str]) -> str | None:
+    """Name the first command or option of a command line that certmail does not have."""
+    group: click.Command = entry.certmail
+    options = {name for option in group.params for name in (*option.opts, *option.secondary_opts)}
+    for word in words:
+        if isinstance(group, click.Group) and not word.startswith("-"):
+            inner = group.get_command(click.Context(group), word)
+            if inner is None:
+                return word
+            group = inner
+            options |= {n for o in group.params for n in (*o.opts, *o.secondary_opts)}
+        elif word.startswith("--") and word != "--" and word.partition("=")[0] not in options:
+            return word if word not in {"--help", "--version"} else None
+    return None
+
+
 def parses(command: str) -> None:
     """It is a line that a shell can read."""
     ended = subprocess.run(
@@ -83,6 +111,10 @@ EXCEPTIONS: dict[str, tuple[str, Callable[[str], None]]] = {
     "gpg --card-status": ("needs a smartcard in a reader", parses),
     "gpg --edit-card": ("needs a smartcard in a reader", parses),
     "gpg --card-edit": ("needs a smartcard in a reader", parses),
+    "acme.sh": ("talks to a certificate authority", parses),
+    "lego": ("talks to a certificate authority", parses),
+    "certmail secret": ("speaks to the desktop's keyring; tests/secrets has one", certmail_knows),
+    "certmail login": ("logs in at a provider; tests/cli has one", certmail_knows),
     "keyring": ("writes to the desktop's keyring", parses),
 }
 

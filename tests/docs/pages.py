@@ -1,8 +1,8 @@
 """What a page of the documents tells people to type, and what it says they will see.
 
-A fenced ``console`` block holds commands behind ``$ `` and their output; ``sh`` is a script, run as
-one command. A comment in front of a block says how to run it (CONTRIBUTING.md, "Commands in the
-documents")::
+A fenced ``console`` block holds commands behind ``$ ``, or ``# `` for root, and their output;
+``sh`` is a script, run as one command. A comment in front of a block says how to run it
+(CONTRIBUTING.md, "Commands in the documents")::
 
     <!-- run: fixture=outbox status=18 answer="y" -->
 """
@@ -55,9 +55,11 @@ class Block:
                 found.append(Command(began, "\n".join(typed), tuple(shown)))
 
         for number, line in enumerate(self.text.splitlines(), start=self.line + 1):
-            if line.startswith("$ "):
+            if line.startswith(("$ ", "# ")):
                 finish()
-                typed, shown, began = [line[2:]], [], number
+                # A prompt of root's stands for sudo.
+                said = line[2:] if line[0] == "$" else f"sudo {line[2:]}"
+                typed, shown, began = [said], [], number
             elif typed and not shown and typed[-1].endswith("\\"):
                 typed.append(line.removeprefix("> "))
             elif typed:

@@ -73,9 +73,12 @@ PROGRAMS = (
     ),
     *("base64", "date", "stat", "env", "test", "true", "false", "umask", "xargs", "id", "mktemp"),
     *("gpg", "gpgconf", "gpg-agent", "openssl", "jq", "nc", "dirname", "basename", "uname", "seq"),
-    *("sha256sum", "less", "awk", "kill"),
+    *("sha256sum", "less", "awk", "kill", "install"),
 )
 """What a page may use beside certmail, python3 and what `exceptions` lists."""
+
+STAND_INS = {"vault": PASSWORD, "pass": PASSWORD, "op": PASSWORD}
+"""Programs that give a password, and what they say here."""
 
 
 @dataclass
@@ -177,6 +180,8 @@ def environment(home: Path, gnupg: Path, folder: Path) -> dict[str, str]:
         "TERM": "dumb",
         "NO_COLOR": "1",
         "COLUMNS": "80",
+        "EDITOR": "true",
+        "RENEWED_LINEAGE": str(home / "letsencrypt" / "live" / "example.org"),
         "PYTHONPATH": str(ROOT),
         "PYTHONDONTWRITEBYTECODE": "1",
     }
@@ -245,6 +250,8 @@ def write_programs(folder: Path, made: Materials) -> None:
     }
     (folder / "world.json").write_text(json.dumps(known))
     script(place / "python3", f'exec "{sys.executable}" "$@"')
+    for name, said in STAND_INS.items():
+        script(place / name, f'echo "{said}"')
     here = Path(__file__).with_name("here.py")
     script(place / "certmail", f'exec "{sys.executable}" "{here}" "{folder}/world.json" "$@"')
 
