@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import click
 from certmail import office
 from certmail.batch import Outcome
 from certmail.cli.delivery_options import PROVIDER_WARNING
-from certmail.cli.draw import draw_error
+from certmail.cli.draw import draw_error, draw_receipt_plainly
 from certmail.cli.json_output import echo_json, error_as_json, instant
 from certmail.cli.loudness import aside, is_quiet
 from certmail.errors import UsageError
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from certmail.cli.key_for_send import KeyForSend
     from certmail.cli.wiring import Workbench
-    from certmail.delivery.outcome import Stage
+    from certmail.delivery.outcome import Receipt, Stage
     from certmail.errors import CertmailError
     from certmail.message.record import SealRecord
     from certmail.message.seal import SealedMessage
@@ -157,10 +158,18 @@ def finish(handed: Handed, manner: Manner, shown: Callable[[], dict[str, Any]]) 
     elif handed.outcome is Outcome.ALREADY and not manner.as_json and not is_quiet():
         click.echo(f"nothing is sent: {already_sent(handed.entry).what}")
     elif not manner.as_json and not is_quiet() and handed.receipt is not None:
-        from certmail.cli import screens
-
-        screens.console().print(screens.draw_receipt(handed.receipt))
+        _draw_receipt(handed.receipt)
     return handed.status
+
+
+def _draw_receipt(receipt: Receipt) -> None:
+    """Draw a receipt; nobody looks at what goes into a file or a pipe, so nothing is framed."""
+    if not sys.stdout.isatty():
+        click.echo(draw_receipt_plainly(receipt), nl=False)
+        return
+    from certmail.cli import screens
+
+    screens.console().print(screens.draw_receipt(receipt))
 
 
 def explained(handed: Handed) -> CertmailError:

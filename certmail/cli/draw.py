@@ -13,8 +13,12 @@ from certmail.errors import CertmailError, Left
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from certmail.delivery.outcome import Receipt
+
+
 MAX_WIDTH: Final = 100
 MIN_WIDTH: Final = 40
+ACCEPTED: Final = "Accepted"
 
 _MARKS: Final = {Severity.ERROR: "✗", Severity.WARNING: "!", Severity.NOTE: "·"}
 _PLAIN_MARKS: Final = {Severity.ERROR: "x", Severity.WARNING: "!", Severity.NOTE: "-"}
@@ -39,6 +43,27 @@ def draw_error(error: CertmailError) -> str:
     if error.exit_status not in (2, 16) or error.left is not Left.NOTHING:
         lines += _row("left:", error.left.value)
     return "\n".join(lines) + "\n"
+
+
+def receipt_rows(receipt: Receipt) -> tuple[tuple[str, str], ...]:
+    """Give what the relay said, and over what it was said, as labels and values."""
+    return (
+        ("relay", f"{receipt.relay} ({receipt.peer})"),
+        ("TLS", f"{receipt.tls.version}, {receipt.tls.cipher}, certificate verified"),
+        ("its SHA-256", receipt.tls.leaf_sha256),
+        ("login", receipt.mechanism or "none asked for"),
+        ("reply", receipt.reply),
+        ("Message-ID", receipt.message_id),
+        ("SHA-256", receipt.sha256),
+        ("at", f"{receipt.accepted_at:%Y-%m-%d %H:%M:%S} UTC"),
+    )
+
+
+def draw_receipt_plainly(receipt: Receipt) -> str:
+    """Draw a receipt for a file or a pipe: a row each, nothing around and nothing folded."""
+    rows = receipt_rows(receipt)
+    wide = max(len(label) for label, _ in rows)
+    return "\n".join([ACCEPTED, *(f"  {label:<{wide}}  {value}" for label, value in rows), ""])
 
 
 def draw_findings(findings: Iterable[Finding]) -> str:

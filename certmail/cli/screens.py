@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from certmail.cli.draw import width
+from certmail.cli.draw import ACCEPTED, receipt_rows, width
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from certmail.message.preview import Inside, Outside
 
 _FOLD: Final = "fold"
+_SHA256_DIGITS: Final = 64
 
 
 def console(*, error: bool = False) -> Console:
@@ -126,21 +127,17 @@ def draw_key(pinned: PinnedKey, *, verdict: str) -> Panel:
 def draw_receipt(receipt: Receipt) -> Panel:
     """Draw what the relay said, and over what it was said."""
     return panel(
-        "Accepted",
+        ACCEPTED,
         rows(
-            (
-                ("relay", f"{receipt.relay} ({receipt.peer})"),
-                ("TLS", f"{receipt.tls.version}, {receipt.tls.cipher}, certificate verified"),
-                ("its SHA-256", digest(receipt.tls.leaf_sha256)),
-                ("login", receipt.mechanism or "none asked for"),
-                ("reply", receipt.reply),
-                ("Message-ID", receipt.message_id),
-                ("SHA-256", digest(receipt.sha256)),
-                ("at", f"{receipt.accepted_at:%Y-%m-%d %H:%M:%S} UTC"),
-            )
+            (label, digest(value) if _is_digest(value) else value)
+            for label, value in receipt_rows(receipt)
         ),
         style="green",
     )
+
+
+def _is_digest(value: str) -> bool:
+    return len(value) == _SHA256_DIGITS and value.isalnum()
 
 
 def _mime(tree: tuple[tuple[int, str, int], ...]) -> Tree:

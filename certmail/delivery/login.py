@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Final
 from certmail.delivery import exchange as said
 from certmail.delivery.auth import Mechanism
 from certmail.delivery.exchange import MAX_RESPONSE_OCTETS, Exchange, Unexpected
-from certmail.delivery.scram import Scram
 from certmail.errors import CertmailError, SecretError
 
 if TYPE_CHECKING:
@@ -78,6 +77,9 @@ def _exchange(
         case Mechanism.XOAUTH2:
             return said.xoauth2(user=user, secret=secret)
         case Mechanism.SCRAM_SHA_256 | Mechanism.SCRAM_SHA_256_PLUS:
+            # Its library costs as much as the rest of a login.
+            from certmail.delivery.scram import Scram  # noqa: PLC0415 - see above
+
             return Scram(mechanism, relay=relay, user=user, secret=secret, end_point=end_point)
 
 

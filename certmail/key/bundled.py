@@ -8,16 +8,12 @@ from __future__ import annotations
 
 import os
 import stat
-from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import Final, NoReturn
 
 from certmail.errors import KeyRefused
 from certmail.key.armor import MAX_KEY_BYTES
 from certmail.values import printable
-
-if TYPE_CHECKING:
-    from importlib.resources.abc import Traversable
 
 BUNDLED_SOURCE: Final = "the copy that comes with certmail"
 
@@ -36,12 +32,17 @@ def read_bundled() -> bytes:
     Raises:
         KeyRefused: ``KEY-FILE-MISSING``.
     """
-    package = resources.files("certmail")
-    checkout: Traversable = Path(__file__).parents[2]
-    for root in (package, checkout):
-        file = root.joinpath(*_NAME)
+    package = Path(__file__).parents[1]
+    for folder in (package, package.parent):
+        file = folder.joinpath(*_NAME)
         if file.is_file():
             return file.read_bytes()
+    # The package lies in an archive; what can look into one costs more than reading the file.
+    from importlib import resources  # noqa: PLC0415 - see above
+
+    inside = resources.files("certmail").joinpath(*_NAME)
+    if inside.is_file():
+        return inside.read_bytes()
     raise KeyRefused(
         "KEY-FILE-MISSING",
         "the copy of Clever Cloud's key that comes with certmail is not there",

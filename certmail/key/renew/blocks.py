@@ -8,7 +8,6 @@ quote marks, blank lines). The armor itself is `armor`'s business, its checksum 
 
 from __future__ import annotations
 
-import html
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -134,6 +133,8 @@ def _page_text(page: str) -> str:
     that were made for it.
     """
     text = _TAG.sub(_instead, _without_scripts(page))
+    import html  # noqa: PLC0415 - only a page has entities
+
     return html.unescape(text)
 
 
