@@ -59,6 +59,10 @@ wheel: $(DEV) ## build the wheel into dist/
 bench: $(BENCH) | gpg ## measure against what people use today; tables and charts in benchmarks/results
 	$(BIN)/python -m benchmarks $(ARGS)
 
+.PHONY: man
+man: $(RUNTIME) ## write the man pages into build/man
+	$(BIN)/python -m certmail.cli.write_manual build/man
+
 .PHONY: lock
 lock: $(VENV)/.lock-$(call sum,requirements/lock.txt) ## resolve the locks anew; UPGRADE=--upgrade takes newer releases
 	$(LOCK) -o requirements/runtime.txt

@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 
 import certmail
+from certmail.cli.entry import certmail as program
+from certmail.cli.manual import man_pages
 from certmail.errors import KeyRefused
 from certmail.recipient import CLEVER_CLOUD
 
@@ -52,8 +54,9 @@ def test_the_wheel_holds_the_package_the_key_and_nothing_else(wheel):
         (metadata,) = (name for name in names if name.endswith(".dist-info/METADATA"))
         about = email.message_from_bytes(archive.read(metadata))
     info = metadata.rpartition("/")[0]
+    manuals = f"{info.removesuffix('.dist-info')}.data/data/share/man/"
     assert key == (ROOT / "keys" / "clever-cloud.asc").read_bytes()
-    assert {name for name in names if not name.startswith(f"{info}/")} == {
+    assert {name for name in names if not name.startswith((f"{info}/", manuals))} == {
         "certmail/keys/clever-cloud.asc",
         "certmail/docs/errors.md",
         "certmail/docs/exit-status.md",
@@ -66,6 +69,17 @@ def test_the_wheel_holds_the_package_the_key_and_nothing_else(wheel):
     assert f"{info}/licenses/LICENSE" in names
     assert (about["Name"], about["Version"]) == ("certmail", certmail.__version__)
     assert about["Requires-Python"] == ">=3.11"
+
+
+def test_the_wheel_brings_the_man_pages_of_its_own_commands(wheel):
+    written = man_pages(program)
+    with zipfile.ZipFile(wheel) as archive:
+        found = {
+            name.partition(".data/data/share/man/")[2]: archive.read(name).decode()
+            for name in archive.namelist()
+            if "/share/man/" in name
+        }
+    assert found == {f"man{name[-1]}/{name}": text for name, text in written.items()}
 
 
 def test_every_requirement_of_the_wheel_is_locked_with_hashes(wheel):
@@ -112,6 +126,9 @@ def test_the_wheel_works_in_an_empty_environment(wheel, tmp_path):
     assert ended.returncode == 0, ended.stderr
     ended = run(*pip, "--no-deps", "--no-index", wheel, cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
+
+    manual = tmp_path / "venv" / "share" / "man" / "man1" / "certmail-send.1"
+    assert manual.read_text(encoding="ascii") == man_pages(program)["certmail-send.1"]
 
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()

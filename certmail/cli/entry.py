@@ -66,6 +66,7 @@ _COMMANDS: Final = (
 @click.group(
     cls=Program,
     commands=Places(_COMMANDS),
+    short_help="Hand a TLS private key to Clever Cloud by mail, or refuse.",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__, "-V", "--version", message="certmail %(version)s")

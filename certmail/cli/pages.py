@@ -162,7 +162,7 @@ _PAGES: Final = {
             Example("certmail bundle bundle.pem", "say what would be changed, and write nothing"),
             Example("certmail bundle bundle.pem --output new.pem", "write the mended bundle"),
             Example(
-                "certmail bundle --lineage /etc/letsencrypt/live/example.org --output new.pem",
+                "certmail bundle --lineage /etc/letsencrypt/live/www --output new.pem",
                 "put one together from certbot's files",
             ),
             Example(
