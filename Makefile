@@ -126,8 +126,8 @@ $(NPM): | $(BIN)/python
 	echo "make: apt install npm | dnf install npm | brew install node" >&2; \
 	exit 1; }
 	@mkdir -p $(VENV)/openpgpjs
-	cp $(READER)/package.json $(READER)/package-lock.json $(VENV)/openpgpjs
-	cd $(VENV)/openpgpjs && npm ci --silent --ignore-scripts --no-audit --no-fund
+	@cp $(READER)/package.json $(READER)/package-lock.json $(VENV)/openpgpjs
+	@cd $(VENV)/openpgpjs && npm ci --silent --ignore-scripts --no-audit --no-fund
 	@rm -f $(VENV)/.npm-* && touch $@
 
 $(VENV)/.lock-%: | $(BIN)/python

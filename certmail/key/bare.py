@@ -1,4 +1,4 @@
-"""Leave out of a proved key what would have GnuPG choose a form that few programs read.
+"""Leave out of a proved key what would have GnuPG choose a form that not all programs read.
 
 Comes in: the packets of a `PinnedKey`, which two implementations have verified. Goes out: the same
 keys and user IDs under the subkey's binding alone, where the owner's other signatures advertise
@@ -6,8 +6,8 @@ GnuPG's own form of authenticated encryption; else what came in.
 
 GnuPG 2.3 and later write a packet of type 20 as soon as the recipient's self-signature has the bit
 for it, and every such GnuPG sets that bit when it makes or edits a key. RFC 9580 does not know the
-packet and most programs cannot open it. No option turns that off (`--rfc4880` and `--openpgp` do
-not), so the bit must not be there to be seen.
+packet, and Sequoia, PGPainless and others do not open it. No option turns that off (`--rfc4880` and
+`--openpgp` do not), so the bit must not be there to be seen.
 """
 
 from __future__ import annotations

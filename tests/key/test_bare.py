@@ -1,4 +1,4 @@
-"""What GnuPG may see of a key that would have it write a form few programs read."""
+"""What GnuPG may see of a key that would have it write a form not all programs read."""
 
 from __future__ import annotations
 

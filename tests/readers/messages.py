@@ -19,6 +19,7 @@ from certmail.gnupg.identify import identify_key
 from certmail.gnupg.runner import run
 from certmail.gnupg.signers import find_signer
 from certmail.key import armor
+from certmail.key.framing import Tag, split
 from certmail.message.letter import Request
 from certmail.message.seal import Copy
 from certmail.recipient import CLEVER_CLOUD, Recipient
@@ -26,11 +27,14 @@ from certmail.values import Address, Fingerprint
 from certmail.walk import Order, seal_bundle
 from tests.bundle import make
 from tests.conftest import exported
+from tests.peers import need
 from tests.readers.advertiser import Advertiser
+from tests.readers.reading import run as call
 from tests.readers.recipes import Form, Names, Recipe, Size, To
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from pathlib import Path
 
     from certmail.gnupg.runner import Gpg
     from certmail.walk import Sealing
@@ -126,6 +130,8 @@ def bundle(size: Size, names: Names, *, at: datetime) -> bytes:
 class Workshop:
     """Makes keys, letters and messages, each when it is first asked for."""
 
+    address = CLEVER_CLOUD.address
+
     def __init__(self, *, gpg: Gpg, make_person, relay, at: datetime) -> None:
         self.gpg = gpg
         self.at = at
@@ -142,7 +148,7 @@ class Workshop:
         self.message = cache(self._message)
 
     def _holder(self, to: To) -> Holder:
-        user_id = f"Stand-in {to.name} <{CLEVER_CLOUD.address}>"
+        user_id = f"Stand-in {to.name} <{self.address}>"
         if to is To.OCB:
             key = Advertiser(name=user_id)
             return Holder(Fingerprint(key.fingerprint), key.public(), key.secret_block())
@@ -161,7 +167,7 @@ class Workshop:
         pinned = identify_key(
             holder.public,
             source="a test",
-            recipient=Recipient("Stand-in", CLEVER_CLOUD.address, holder.fingerprint),
+            recipient=Recipient("Stand-in", self.address, holder.fingerprint),
             gpg=self.gpg,
             env=os.environ,
             at=self.at,
@@ -246,11 +252,40 @@ class Workshop:
                 "--recipient", holder.fingerprint.text, "--output", "-", "--encrypt",
                 home=home, stdin=inner, env=os.environ, timeout_s=60,
             ).stdout  # fmt: skip
-        armored = armor.encode("PGP MESSAGE", packets)
-        # A mailbox tells two mails apart by it.
-        wire = sealing.sealed.wire().replace(b"Message-ID: <", b"Message-ID: <encapsulated-")
+        return self._in_an_envelope(sealing, packets, mark=b"encapsulated-")
+
+    def with_packet_20(self, recipe: Recipe, room: Path) -> Message:
+        """Make the message that GnuPG 2.4 would make for a key that advertises its own form.
+
+        RNP makes it: GnuPG 2.2 reads that form and does not write it.
+        """
+        sealing, sender, holder = self.sealing(recipe), self.sender(recipe), self.holder(recipe.to)
+        (room / "signed").write_bytes(
+            run(
+                self.gpg, *UNPROTECTED, "-z", "0", "--sign",
+                home=sender.home, stdin=sealing.letter.entity, env=os.environ, timeout_s=60,
+            ).stdout
+        )  # fmt: skip
+        (room / "to.pgp").write_bytes(holder.public)
+        home = room / "rnp"
+        home.mkdir(mode=0o700)
+        call(need("rnpkeys", package="rnp"), "--homedir", home, "--import-keys", room / "to.pgp")
+        call(
+            need("rnp"), "--homedir", home, "--encrypt", "--no-wrap", "--aead=OCB", "-z", "0",
+            "--recipient", holder.fingerprint.text, "--output", room / "sealed", room / "signed",
+        )  # fmt: skip
+        packets = (room / "sealed").read_bytes()
+        assert [packet.tag for packet in split(packets)] == [Tag.PKESK, Tag.AEAD]
+        mail = self._in_an_envelope(sealing, packets, mark=b"packet-20-")
+        return replace(self.message(recipe, Form.COMBINED), mail=mail, variant="-packet-20")
+
+    @staticmethod
+    def _in_an_envelope(sealing: Sealing, packets: bytes, *, mark: bytes) -> bytes:
+        """Put other packets into the mail, under a Message-ID that a mailbox tells apart."""
+        wire = sealing.sealed.wire().replace(b"Message-ID: <", b"Message-ID: <" + mark)
         head, marker, rest = wire.partition(b"-----BEGIN PGP MESSAGE-----")
         _, _, tail = rest.partition(b"-----END PGP MESSAGE-----\r\n")
         assert marker
         assert tail
-        return (head + armored.replace(b"\n", b"\r\n") + tail).replace(b"\r\n", b"\n")
+        armored = armor.encode("PGP MESSAGE", packets).replace(b"\n", b"\r\n")
+        return (head + armored + tail).replace(b"\r\n", b"\n")

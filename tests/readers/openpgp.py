@@ -196,6 +196,11 @@ class Gosop(Sop):
     name, package, out = "gosop (GopenPGP)", "gosop", "--verify-out"
     note = "writes lines with LF where CRLF was signed; compared with CRLF put back"
 
+    def version(self) -> str:
+        """Ask the package: the program says 0.0.0."""
+        asked = run("dpkg-query", "--show", "--showformat=${Version}", need("gosop") and "gosop")
+        return asked.stdout.decode() or super().version()
+
     def decrypt(self, message, room):
         plain, signed_by, said = super().decrypt(message, room)
         assert plain is None or b"\r" not in plain
