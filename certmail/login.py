@@ -45,13 +45,7 @@ def try_once(
     Raises:
         UsageError: ``SECRET-NO-LOGIN``. RelayError, SecretError, SettingsError: as a delivery does.
     """
-    if relay.user is None:
-        raise UsageError(
-            "SECRET-NO-LOGIN",
-            f"the settings name no login for {relay}",
-            why="a relay that asks for no login takes no secret",
-            next="set relay.user, or do without a secret: certmail config",
-        )
+    require_login(relay)
     return visit(relay, depth=Depth.LOGIN, secret=source, timeouts=timeouts, progress=progress)
 
 
@@ -71,8 +65,23 @@ def try_and_keep(
         UsageError, RelayError, SettingsError: as by `try_once`; nothing was stored.
         SecretError: ``SECRET-…``; nothing was stored.
     """
+    require_login(relay)
     once = Once(source)
-    if relay.user is not None:
-        entry.look()
+    entry.look()
     found = try_once(relay, once, timeouts=timeouts, progress=progress)
     return Kept(found, entry, entry.store(once.read()))
+
+
+def require_login(relay: Relay) -> None:
+    """Refuse to speak of a secret where there is no login.
+
+    Raises:
+        UsageError: ``SECRET-NO-LOGIN``.
+    """
+    if relay.user is None:
+        raise UsageError(
+            "SECRET-NO-LOGIN",
+            f"the settings name no login for {relay}",
+            why="a relay that asks for no login takes no secret",
+            next="set relay.user, or do without a secret: certmail config",
+        )

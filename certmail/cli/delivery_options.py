@@ -7,6 +7,7 @@ from typing import Any, Final, TypeVar
 
 import click
 
+from certmail.cli.password_stdin import password_stdin_option
 from certmail.recipient import UPLOAD_FORM
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -55,6 +56,7 @@ backoff_option = click.option(
 def with_delivery(command: Command) -> Command:
     """Add the options of ``send`` that say how to deliver."""
     for option in (
+        password_stdin_option,
         backoff_option,
         resend_unknown_option,
         again_option,

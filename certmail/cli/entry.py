@@ -53,6 +53,7 @@ _COMMANDS: Final = (
     ("outbox", "outbox_command:outbox"),
     ("log", "log_command:log"),
     ("due", "log_command:due"),
+    ("secret", "secret_command:secret"),
     ("relay", "relay_command:relay"),
     ("rehearse", "rehearse_command:rehearse"),
     ("config", "config_command:config"),

@@ -133,6 +133,11 @@ class Inputs:
         return printable(self.file or self.lineage or str(self.cert), limit=400)
 
     @property
+    def files(self) -> tuple[str | None, ...]:
+        """Every file that was named; ``-`` is standard input."""
+        return (self.file, self.key, self.cert, *self.chains)
+
+    @property
     def completes(self) -> bool:
         """Whether missing intermediates are to be found."""
         return self.aia or bool(self.chain_from)

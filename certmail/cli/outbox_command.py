@@ -11,6 +11,7 @@ from certmail.cli import accept_option, delivery_options, options
 from certmail.cli.command import Group
 from certmail.cli.json_output import echo_json
 from certmail.cli.loudness import remark
+from certmail.cli.password_stdin import password_stdin_option, piped_in
 
 if TYPE_CHECKING:
     from certmail.office import Handed
@@ -68,6 +69,7 @@ def show(name: str, as_json: bool) -> None:  # noqa: FBT001 - click's flag
 @delivery_options.connections_option
 @delivery_options.resend_unknown_option
 @delivery_options.backoff_option
+@password_stdin_option
 @click.option("--now", is_flag=True, help="Also what is not due yet.")
 @click.option("--offline", is_flag=True, help="Look for no newer copy of the key.")
 @click.option(
@@ -89,7 +91,7 @@ def retry(common: dict[str, Any], /, names: tuple[str, ...], **parameters: Any) 
     from certmail.cli.wiring import workbench
 
     flags = options.flags_of(parameters, *_RETRYING, *options.KEY_AGE, *options.RELAY)
-    bench = workbench(common, flags)
+    bench = workbench(common, flags, piped_in=piped_in(parameters))
     with office.outbox() as kept:
         chosen = _chosen(kept, names, parameters, at=bench.at)
         if not chosen:
@@ -215,7 +217,8 @@ def _require_no_refused_login(kept: Outbox) -> None:
                 "OUTBOX-LOGIN-REFUSED",
                 f"the last login was refused, on {entry.changed_at:%Y-%m-%d %H:%M} UTC",
                 why="a timer that goes on trying a wrong password locks the account",
-                next=f"store the password again, then certmail outbox retry {entry.name}",
+                next="certmail secret test tries the login once; when it works, certmail outbox"
+                f" retry {entry.name}",
             )
 
 

@@ -327,6 +327,43 @@ _PAGES: Final = {
         ),
         see_also=("relay list", "docs/delivery.md"),
     ),
+    "secret": Page(
+        (
+            Example("certmail secret set", "type it unseen; it is tried, then kept"),
+            Example("certmail secret test", "where it comes from, and whether it is taken"),
+        ),
+        see_also=("relay", "config", "docs/secrets.md"),
+    ),
+    "secret set": Page(
+        (
+            Example("certmail secret set", "type it unseen; it is tried, then kept"),
+            Example(
+                "pass show mail/ops | certmail secret set --password-stdin",
+                "take it from another program",
+            ),
+        ),
+        _statuses(0, 2, 13, 15, 16, done="the relay took it, and the keyring keeps it"),
+        ("secret test", "secret forget", "docs/secrets.md"),
+    ),
+    "secret test": Page(
+        (
+            Example("certmail secret test", "where it comes from, and whether it is taken"),
+            Example("certmail secret test --json", "the same, for a script"),
+        ),
+        _statuses(0, 2, 13, 15, 16, done="the relay takes it"),
+        ("secret set", "doctor", "docs/secrets.md"),
+    ),
+    "secret forget": Page(
+        (
+            Example("certmail secret forget", "remove it from the keyring"),
+            Example(
+                "certmail secret forget --relay-host old.example.org",
+                "the one of a relay you have left",
+            ),
+        ),
+        _statuses(0, 2, 15, 16, done="it is removed"),
+        ("secret set", "docs/secrets.md"),
+    ),
     "rehearse": Page(
         (
             Example("certmail rehearse", "with a bundle made for the purpose"),

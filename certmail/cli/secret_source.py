@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 def secret_source(
     settings: Settings, relay: Relay, *, piped_in: Source | None, env: Mapping[str, str]
-) -> Source | None:
-    """Name where the secret would come from; nothing is read yet. None where there is no login.
+) -> Source:
+    """Name where the secret would come from; nothing is read yet.
 
     Raises:
         UsageError: ``SECRET-STDIN-CONFLICT``. SecretError: ``SECRET-KIND``.
@@ -26,8 +26,6 @@ def secret_source(
     from certmail import secrets
     from certmail.delivery.auth import require_fitting
 
-    if relay.user is None:
-        return None
     named = named_source(settings)
     if piped_in is not None:
         if named is not None:
@@ -46,6 +44,25 @@ def named_source(settings: Settings) -> Key[object] | None:
     from certmail.settings.keys import SECRET_SOURCES
 
     return next((key for key in SECRET_SOURCES if settings.get(key) is not None), None)
+
+
+def refuse_named_source(settings: Settings) -> None:
+    """Refuse to keep in the keyring what would then never be looked for there.
+
+    Raises:
+        UsageError: ``SECRET-NOT-KEPT-HERE``.
+    """
+    from certmail.errors import UsageError
+
+    named = named_source(settings)
+    if named is not None:
+        raise UsageError(
+            "SECRET-NOT-KEPT-HERE",
+            f"the settings take the secret from {named.name}, and not from the keyring",
+            why="what is kept in the keyring would never be asked for",
+            next=f"certmail secret test tries what {named.name} gives; to use the keyring, take"
+            f" {named.name} out of the settings: certmail config",
+        )
 
 
 def kind_of(settings: Settings) -> SecretKind:

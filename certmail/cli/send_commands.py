@@ -18,12 +18,15 @@ from certmail.cli.send_json import sealed_as_json, sealing_as_json
 from certmail.events import Teller
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from certmail.cli.key_for_send import KeyForSend
     from certmail.cli.wiring import Workbench
     from certmail.errors import KeyRefused
     from certmail.message.letter import Request
     from certmail.message.record import SealRecord
     from certmail.message.seal import Copy, SealedMessage
+    from certmail.secrets import Source
     from certmail.walk import Order, Sealing
 
 _tell: Final = Teller(__name__)
@@ -184,7 +187,7 @@ def _send(common: dict[str, Any], typed: inputs.Inputs, parameters: dict[str, An
     from certmail.message.record import record
 
     flags = options.flags_of(parameters, *_SEALING, *options.KEY_AGE, *options.RELAY)
-    bench = workbench(common, flags)
+    bench = workbench(common, flags, piped_in=_piped_in(parameters, typed.files))
     asking = _Asking.decide(parameters)
     _require_relay(bench)
     require_state()
@@ -213,6 +216,13 @@ def _send(common: dict[str, Any], typed: inputs.Inputs, parameters: dict[str, An
     return finish(handed, manner, shown)
 
 
+def _piped_in(parameters: dict[str, Any], files: Iterable[str | None] = ()) -> Source | None:
+    """Name standard input as the source of the secret, where nothing else wants it."""
+    from certmail.cli.password_stdin import piped_in
+
+    return piped_in(parameters, files=files, asks=None if parameters["yes"] else "--yes")
+
+
 def _is_batch(bundles: tuple[str, ...]) -> bool:
     """Tell whether more than one bundle may be meant: several words, or a folder."""
     return len(bundles) > 1 or any(bundle != "-" and Path(bundle).is_dir() for bundle in bundles)
@@ -225,7 +235,7 @@ def _send_many(common: dict[str, Any], bundles: tuple[str, ...], parameters: dic
     from certmail.cli.wiring import workbench
 
     flags = options.flags_of(parameters, *_SEALING, *options.KEY_AGE, *options.RELAY)
-    bench = workbench(common, flags)
+    bench = workbench(common, flags, piped_in=_piped_in(parameters))
     asking = _Asking.decide(parameters)
     _require_relay(bench)
     require_state()
@@ -251,7 +261,7 @@ def _send_sealed(common: dict[str, Any], path: str, parameters: dict[str, Any]) 
     from certmail.walk import reopen
 
     flags = options.flags_of(parameters, *_SEALING, *options.KEY_AGE, *options.RELAY)
-    bench = workbench(common, flags)
+    bench = workbench(common, flags, piped_in=_piped_in(parameters, (path,)))
     asking = _Asking.decide(parameters)
     _require_relay(bench)
     require_state()

@@ -21,7 +21,7 @@ _SUBJECTS: Final = (
     ("Who signs", ("set_sender_",)),
     ("The recipient's key", ("given", "set_key_", "offline", "require_fresh")),
     ("The recipient's key", ("accept_expired_key",)),
-    ("The relay", ("set_relay_",)),
+    ("The relay", ("set_relay_", "password_stdin", "token_stdin")),
     ("Delivery", ("dry_run", "wait", "connections", "again", "resend_unknown")),
     ("Delivery", ("first_pause", "now")),
     ("GnuPG", ("set_gnupg_",)),
@@ -45,7 +45,7 @@ _PURPOSES: Final = (
     ("Sending", ("upload", "send", "outbox")),
     ("The recipient's key", ("key", "verify-key")),
     ("Afterwards", ("log", "due")),
-    ("The set-up", ("config", "relay", "completion", "explain")),
+    ("The set-up", ("config", "secret", "relay", "completion", "explain")),
 )
 
 COMMANDS: Final = "Commands"

@@ -105,38 +105,22 @@ class Workbench:
 
     def relay(self, sender: Address) -> Relay:
         """Put the relay together from the settings; the login defaults to the sender's address."""
-        from certmail.delivery.relay import Proxy, Relay
-        from certmail.settings import keys
+        from certmail.cli.relay_wiring import relay_of
 
-        user = self.settings.get(keys.RELAY_USER)
-        pins = self.settings.get(keys.RELAY_SPKI_PIN)
-        at = self.settings.get(keys.RELAY_PROXY)
-        return Relay(
-            host=self.settings.require(keys.RELAY_HOST),
-            port=self.settings.require(keys.RELAY_PORT),
-            mode=self.settings.require(keys.RELAY_MODE),
-            user=(sender.text if user is None else user) or None,
-            ca_file=self.settings.get(keys.RELAY_CA_FILE),
-            spki_pins=pins.sha256 if pins else (),
-            client_cert=self.settings.get(keys.RELAY_CLIENT_CERT),
-            client_key=self.settings.get(keys.RELAY_CLIENT_KEY),
-            tls_path=self.settings.require(keys.RELAY_REQUIRE_TLS_PATH),
-            reports=self.settings.require(keys.RELAY_DSN),
-            proxy=Proxy(at.kind, at.host, at.port) if at else None,
-            login=self.settings.require(keys.RELAY_AUTH),
-        )
+        return relay_of(self.settings, sender)
 
     def timeouts(self) -> Timeouts:
         """Bound the delivery as a whole by the user's setting."""
-        from certmail.delivery.relay import Timeouts
-        from certmail.settings.keys import RELAY_TIMEOUT_S
+        from certmail.cli.relay_wiring import timeouts_of
 
-        return Timeouts(total_s=float(self.settings.require(RELAY_TIMEOUT_S)))
+        return timeouts_of(self.settings)
 
     def secret(self, relay: Relay) -> Source | None:
         """Name where the password or token would come from; nothing is read yet."""
         from certmail.cli.secret_source import secret_source
 
+        if relay.user is None:
+            return None
         return secret_source(self.settings, relay, piped_in=self.piped_in, env=self.env)
 
 

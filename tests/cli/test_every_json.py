@@ -19,7 +19,13 @@ ACCEPT = f"--accept-expired-key={CLEVER_CLOUD.pin}"
 MANY = RENEWED.exists()
 """Nobody gives their word for many at once."""
 
-ELSEWHERE = {"certmail.acme-test/1": "tests/cli/test_acme.py"}
+ELSEWHERE = {
+    "certmail.acme-test/1": "tests/cli/test_acme.py",
+    **dict.fromkeys(
+        ("certmail.secret-set/1", "certmail.secret-test/1", "certmail.secret-forget/1"),
+        "tests/cli/test_secret.py",
+    ),
+}
 """What needs a world of its own; the test that has one names the schema."""
 
 

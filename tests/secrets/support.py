@@ -120,8 +120,11 @@ def ask_keyring(
 
 
 @contextmanager
-def secret_service(home: Path, *, unlock: bool = True):
-    """Start a D-Bus and GNOME's keyring for this test alone; give the environment to reach it."""
+def secret_service(home: Path, *, unlock: bool = True, frozen: bool = False):
+    """Start a D-Bus and GNOME's keyring for this test alone; give the environment to reach it.
+
+    One that is frozen is there and never answers.
+    """
     daemon = need("gnome-keyring-daemon", package="gnome-keyring")
     need("dbus-daemon", package="dbus")
     (home / "data" / "keyrings").mkdir(parents=True, exist_ok=True)
@@ -146,8 +149,11 @@ def secret_service(home: Path, *, unlock: bool = True):
             keyring.stdin.write(b"login-password" if unlock else b"")
             keyring.stdin.close()
             await_service(env)
+            if frozen:
+                keyring.send_signal(signal.SIGSTOP)
             yield env
         finally:
+            keyring.send_signal(signal.SIGCONT)
             end(keyring)
     finally:
         end(bus)

@@ -14,6 +14,7 @@ from certmail import secrets
 from certmail.errors import SecretError
 from certmail.secrets import worker
 from certmail.secrets.keyring import KeyringEntry
+from certmail.values import Secret
 from tests.secrets.support import (
     CANARY,
     ROOT,
@@ -172,6 +173,21 @@ def test_a_locked_keyring_is_not_waited_for_without_a_terminal(short_home):
     # It was asked whether it is locked, and not asked to be unlocked.
     assert 'string "Locked"' in said
     assert not {"Unlock", "Prompt", "CreateItem"} & set(re.findall(r"member=(\w+)", said))
+
+
+@pytest.mark.peer
+@pytest.mark.parametrize("act", ["read", "store", "look", "forget"])
+def test_a_keyring_that_hangs_is_left_within_the_deadline(act, short_home, monkeypatch):
+    with secret_service(short_home, frozen=True) as env:
+        for name, value in env.items():
+            monkeypatch.setenv(name, value)
+        entry = KeyringEntry(SERVICE, "ops@example.org", 2)
+        began = time.monotonic()
+        with pytest.raises(SecretError) as caught:
+            entry.store(Secret(CANARY)) if act == "store" else getattr(entry, act)()
+        assert time.monotonic() - began < 10
+    assert caught.value.code == "SECRET-KEYRING-TIMEOUT"
+    assert CANARY not in repr(vars(caught.value))
 
 
 @pytest.mark.peer
