@@ -155,6 +155,8 @@ class Resolved(Enum):
 class Asked:
     """A domain, and what all of its addresses said; ``unasked`` are those beyond the limit.
 
+    ``alias`` is the name at the end of the domain's CNAME records, empty where none is known.
+
     ``behind_proxy`` tells that the environment names a proxy; addresses are asked directly all the
     same, since Let's Encrypt comes from outside.
     """
@@ -163,6 +165,7 @@ class Asked:
     resolved: Resolved
     heard: tuple[Heard, ...] = ()
     unasked: tuple[str, ...] = ()
+    alias: str = ""
     behind_proxy: bool = False
 
     @property

@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from certmail.acme.answers import Resolved, Silence
-from certmail.acme.known import ADDRESSES
+from certmail.acme.known import is_provider
 from certmail.acme.steps import BETTER, steps
 from certmail.acme.trouble import Trouble, trouble
-from certmail.acme.words import POINT, finding
+from certmail.acme.words import POINT, Whose, finding
 from certmail.bundle.findings import Finding, Severity, error, warning
 
 if TYPE_CHECKING:
@@ -38,9 +38,7 @@ def judge(asked: Asked) -> Verdict:
     good = right and not any(one.severity is Severity.ERROR for one in found)
     if good:
         return Verdict(good, tuple(found), (BETTER,))
-    cloudflare = any(heard.first.through_cloudflare for heard in asked.heard)
-    todo = steps(found, domain=asked.domain, through_cloudflare=cloudflare)
-    return Verdict(good, tuple(found), todo)
+    return Verdict(good, tuple(found), steps(found, domain=asked.domain))
 
 
 def _no_address(asked: Asked) -> list[Finding]:
@@ -59,21 +57,28 @@ def _no_address(asked: Asked) -> list[Finding]:
 
 def _troubles(asked: Asked) -> list[Finding]:
     """Say each trouble once, for all addresses that have it and say the same."""
-    met: dict[tuple[Trouble, int, str, Silence | None], list[Heard]] = {}
+    met: dict[tuple[Trouble, Whose, int, str, Silence | None], list[Heard]] = {}
     for heard in asked.heard:
         cause = trouble(heard, domain=asked.domain)
         if cause is not None:
-            fresh = heard.fresh
-            key = (cause, fresh.status, fresh.headers.get("location", ""), fresh.silence)
+            fresh, whose = heard.fresh, _whose(heard, asked)
+            key = (cause, whose, fresh.status, fresh.headers.get("location", ""), fresh.silence)
             met.setdefault(key, []).append(heard)
     order = list(Trouble)
     ordered = sorted(met.items(), key=lambda item: order.index(item[0][0]))
     return [
         _softened(
-            finding(cause, these[0].fresh, where=_listed(these), domain=asked.domain), these, asked
+            finding(cause, these[0].fresh, where=_listed(these), domain=asked.domain, whose=whose),
+            these,
+            asked,
         )
-        for (cause, *_), these in ordered
+        for (cause, whose, *_), these in ordered
     ]
+
+
+def _whose(heard: Heard, asked: Asked) -> Whose:
+    known = is_provider(heard.address, alias=asked.alias)
+    return Whose.THE_PROVIDERS if known else Whose.UNKNOWN
 
 
 def _softened(found: Finding, these: list[Heard], asked: Asked) -> Finding:
@@ -151,7 +156,7 @@ def _notes(asked: Asked) -> list[Finding]:
     unknown = [
         heard
         for heard in wrong
-        if heard.address not in ADDRESSES and not heard.first.through_cloudflare
+        if _whose(heard, asked) is Whose.UNKNOWN and not heard.first.through_cloudflare
     ]
     if unknown:
         found.append(

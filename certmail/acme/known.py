@@ -16,6 +16,8 @@ CNAMES: Final = tuple(
     )
 )
 
+_DOMAIN: Final = ".clever-cloud.com"
+
 ADDRESSES: Final = frozenset(
     {
         *(f"91.208.207.{n}" for n in (214, 215, 216, 217, 218, 220, 221, 222, 223)),  # par, parhds
@@ -30,3 +32,12 @@ ADDRESSES: Final = frozenset(
         *("139.99.253.215", "139.99.253.237"),  # syd
     }
 )
+
+
+def is_provider(address: str, *, alias: str) -> bool:
+    """Tell whether an address is known for one of the provider's load balancers.
+
+    ``alias`` is the name at the end of the domain's CNAME records, empty where there is none: who
+    points at a name of the provider's has its load balancers, however new their addresses.
+    """
+    return address in ADDRESSES or alias.endswith(_DOMAIN)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from certmail.acme.trouble import PAGE_RULE
+from certmail.bundle.findings import Severity
 from certmail.recipient import UPLOAD_FORM
 
 if TYPE_CHECKING:
@@ -28,11 +30,13 @@ OWN: Final = (
 )
 
 
-def steps(findings: Iterable[Finding], *, domain: str, through_cloudflare: bool) -> tuple[str, ...]:
+def steps(findings: Iterable[Finding], *, domain: str) -> tuple[str, ...]:
     """List what to do about errors, in the order in which it is done."""
-    acts = list(dict.fromkeys(f.next for f in findings if f.severity.value == "error"))
-    if through_cloudflare:
-        acts = [act for act in acts if "page rule" not in act] + list(page_rule(domain))
+    wrong = [finding for finding in findings if finding.severity is Severity.ERROR]
+    ruled = {trouble.value for trouble in PAGE_RULE}
+    acts = list(dict.fromkeys(one.next for one in wrong if one.code not in ruled))
+    if any(one.code in ruled for one in wrong):
+        acts += page_rule(domain)
     sentences = [act[:1].upper() + act[1:].removesuffix(".") + "." for act in acts]
     return (*sentences, f"Run it again: certmail acme-test {domain}", THREE_DAYS, OWN)
 

@@ -38,15 +38,8 @@ class Trouble(Enum):
     BODY = "ACME-BODY"
 
 
-CLOUDFLARE: Final = frozenset(
-    {
-        Trouble.CLOUDFLARE_CHALLENGE,
-        Trouble.CLOUDFLARE_STRICT,
-        Trouble.CLOUDFLARE_ORIGIN,
-        Trouble.REDIRECT_CLOUDFLARE,
-    }
-)
-"""What is mended at Cloudflare."""
+PAGE_RULE: Final = frozenset({Trouble.CLOUDFLARE_STRICT, Trouble.REDIRECT_CLOUDFLARE})
+"""What the provider's page rule for Cloudflare mends."""
 
 
 def trouble(heard: Heard, *, domain: str) -> Trouble | None:

@@ -6,6 +6,7 @@ bodies are quoted in printable form and cut.
 
 from __future__ import annotations
 
+from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
 from certmail.acme.answers import Silence
@@ -27,9 +28,17 @@ _NEEDS: Final = "Let's Encrypt must read its challenge there over plain HTTP"
 _SHOWN: Final = 60
 
 
-def finding(trouble: Trouble, answer: Answer, *, where: str, domain: str) -> Finding:
+class Whose(Enum):
+    """Whose an address is, as far as is known here."""
+
+    THE_PROVIDERS = auto()
+    UNKNOWN = auto()
+
+
+def finding(trouble: Trouble, answer: Answer, *, where: str, domain: str, whose: Whose) -> Finding:
     """Say what was met at ``where``: one address, or several that say the same."""
-    what, why, next_ = _WORDS[trouble]
+    words = _WORDS | _AT_THE_PROVIDER if whose is Whose.THE_PROVIDERS else _WORDS
+    what, why, next_ = words[trouble]
     seen = {
         "where": where,
         "domain": domain,
@@ -142,3 +151,29 @@ _WORDS: Final = {
         POINT,
     ),
 }
+
+_SHOULD: Final = (
+    "for a domain that it serves, a load balancer of Clever Cloud's answers 200 with the word test"
+)
+_ADDED: Final = (
+    "look in the console whether the domain is added to an application, spelled as here; if it is,"
+    " ask the support"
+)
+_AT_THE_PROVIDER: Final = {
+    Trouble.SILENT: (
+        "{where}, a load balancer of Clever Cloud's, port 80: {silence}",
+        _NEEDS,
+        "try again later, and look at the provider's status page; the way there may be closed here",
+    ),
+    Trouble.REDIRECT_HTTPS: (
+        "{where}: the application at Clever Cloud redirects to HTTPS ({status}){server}",
+        _NEEDS,
+        (
+            "leave /.well-known/acme-challenge* out of the application's redirect; “Force HTTPS” in"
+            " its information tab does it instead"
+        ),
+    ),
+    Trouble.STATUS: ("{where}: answers {status}{server}", _SHOULD, _ADDED),
+    Trouble.BODY: ("{where}: answers 200 with {body}{server}", _SHOULD, _ADDED),
+}
+"""What is said otherwise where the address is known for the provider's."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -17,11 +18,13 @@ if TYPE_CHECKING:
 
     from certmail.acme.answers import Answer, Asked
     from certmail.acme.judge import Verdict
+    from certmail.cli.keys_at_hand import World
 
 ACME_REFUSED: Final = AcmeError.exit_status
 
 _MAX_TIMEOUT_S: Final = 60
 _MAX_SHOWN: Final = 200
+_ALIAS_S: Final = 3.0
 
 
 @click.command(
@@ -56,6 +59,7 @@ def acme_test(common: dict[str, Any], /, domain: str, timeout_s: int, *, as_json
     at = moment_of(None)
     asked = ask(name, timeout_s=float(timeout_s), reach=world.reach if world else None)
     _require_way(asked)
+    asked = replace(asked, alias=_alias(name, world))
     verdict = judge(asked)
     if as_json:
         echo_json("certmail.acme-test/1", **_as_json(asked, verdict, at=at))
@@ -100,6 +104,23 @@ def _domain(text: str) -> Hostname:
     return name
 
 
+def _alias(domain: Hostname, world: World | None) -> str:
+    """Find the name at the end of the domain's CNAME records: evidence, so its lack is no matter.
+
+    A world of its own that has no resolver is not left for the system's.
+    """
+    from certmail.names.ask import Inquiry, NoAnswer, Resolver
+
+    resolver = Resolver() if world is None else world.resolver
+    if resolver is None:
+        return ""
+    try:
+        canonical = Inquiry(resolver, _ALIAS_S).ask(domain.text, "A").canonical.lower()
+    except NoAnswer:
+        return ""
+    return "" if canonical == domain.text else printable(canonical, limit=260)
+
+
 def _require_way(asked: Asked) -> None:
     """Refuse to judge from a machine that reached nobody for reasons of its own.
 
@@ -124,6 +145,7 @@ def _as_json(asked: Asked, verdict: Verdict, *, at: datetime) -> dict[str, Any]:
         "domain": asked.domain,
         "domain_read": to_unicode(asked.domain) or asked.domain,
         "url": asked.url,
+        "alias": asked.alias or None,
         "at": at.isoformat(),
         "good": verdict.good,
         "exit_status": 0 if verdict.good else ACME_REFUSED,

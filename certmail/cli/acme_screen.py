@@ -30,6 +30,8 @@ _MAX_PLACE: Final = 60
 def draw(asked: Asked, verdict: Verdict) -> None:
     """Draw all of it."""
     click.echo(f"GET {asked.url}")
+    if asked.alias:
+        _echo(f"  {asked.domain} is an alias of {asked.alias}", indent=4)
     for heard in asked.heard:
         _echo(f"  {heard.address}  {_said(heard.first)}", indent=6)
         if heard.again is not None:

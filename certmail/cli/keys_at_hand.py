@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from certmail.keysources.ask import Answer
     from certmail.keysources.fetch import Network
     from certmail.keysources.places import Places, Source
+    from certmail.names.ask import Resolver
     from certmail.web.fetch import Reach
 
 _MAX_ANSWER: Final = 300
@@ -48,12 +49,13 @@ _SAME_OCCASION: Final = timedelta(days=1)
 class World:
     """Where the sources are and whom to trust on the way; only a calling program fills it.
 
-    ``reach`` is how ``acme-test`` comes to a domain.
+    ``reach`` is how ``acme-test`` comes to a domain, ``resolver`` whom it asks for an alias.
     """
 
     places: Places | None = None
     network: Network | None = None
     reach: Reach | None = None
+    resolver: Resolver | None = None
 
 
 @dataclass(frozen=True, slots=True)

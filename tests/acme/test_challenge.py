@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -14,7 +15,7 @@ from certmail.acme.judge import judge
 from certmail.acme.known import ADDRESSES, CNAMES
 from certmail.acme.steps import OWN, THREE_DAYS
 from certmail.acme.trouble import Trouble
-from certmail.acme.words import finding
+from certmail.acme.words import Whose, finding
 from certmail.challenge import MAX_ADDRESSES, MAX_BODY_OCTETS, ask
 from certmail.errors import UsageError
 from certmail.values import Hostname
@@ -151,6 +152,32 @@ def test_a_documented_address_is_not_called_unknown():
     assert codes(verdict) == ["error:ACME-STATUS"]
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        answer(b"no", status="404 Not Found"),
+        answer(b"hello"),
+        answer(b"", status="301 Moved", Location=HTTPS),
+        None,
+    ],
+)
+def test_who_points_to_the_provider_already_is_not_told_to(said):
+    """By an address that is documented, or by an alias that leads to a name of the provider's."""
+    for address, alias in ((V4_OTHER, ""), ("93.184.215.14", CNAMES[0])):
+        with domain({address: said}) as (reach, _, _):
+            asked = replace(ask(NAME, reach=reach), alias=alias)
+        verdict = judge(asked)
+        assert len(verdict.findings) == 1
+        assert not any("CNAME" in step for step in verdict.steps)
+
+
+def test_a_stale_cache_at_cloudflare_needs_no_page_rule():
+    old = cloudflare(b"old", CF_Cache_Status="HIT")
+    with domain({V4: cached(cloudflare(b"test"), old)}) as (reach, _, _):
+        _, verdict = told(reach)
+    assert not any("page rule" in step for step in verdict.steps)
+
+
 def test_an_unknown_address_that_answers_right_is_no_matter():
     with domain({"93.184.215.14": RIGHT}) as (reach, _, _):
         _, verdict = told(reach)
@@ -228,7 +255,7 @@ def test_addresses_of_one_family_that_differ_are_told():
 
 def test_the_same_cause_at_several_addresses_is_said_once():
     wrong = answer(b"", status="404 Not Found")
-    with domain({V4: wrong, V4_OTHER: wrong}) as (reach, _, _):
+    with domain({V4_OTHER: wrong, "91.208.207.215": wrong}) as (reach, _, _):
         _, verdict = told(reach)
     assert [one.code for one in verdict.findings].count("ACME-STATUS") == 1
     assert "and 1 more" in verdict.findings[0].what
@@ -303,8 +330,11 @@ def test_foreign_text_is_shown_without_its_controls():
 
 def test_every_trouble_has_its_words_and_no_braces_are_left():
     for trouble in Trouble:
-        one = finding(trouble, Answer(status=404), where=V4, domain="www.example.org")
-        assert "{" not in one.what + one.why + one.next
+        for whose in Whose:
+            one = finding(
+                trouble, Answer(status=404), where=V4, domain="www.example.org", whose=whose
+            )
+            assert "{" not in one.what + one.why + one.next
 
 
 def test_the_known_load_balancers_are_public_and_their_names_the_providers():

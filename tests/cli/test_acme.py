@@ -10,6 +10,7 @@ import pytest
 
 from tests.acme.edges import RIGHT, V4, V6, answer, cloudflare, domain
 from tests.cli.conftest import ROOT, Ran
+from tests.names.responder import Manner, Table, serving
 
 CALLER = """
 import json, sys
@@ -17,10 +18,12 @@ from certmail.cli.entry import run
 from certmail.cli.keys_at_hand import World
 from certmail.web.fetch import Reach
 from tests.acme.edges import Wire
-places, *arguments = sys.argv[1:]
+from certmail.names.ask import Resolver
+places, names, *arguments = sys.argv[1:]
 places = {address: tuple(place) for address, place in json.loads(places).items()}
 reach = Reach(resolve=lambda host, port: tuple(places), wire=Wire(places))
-sys.exit(run(arguments, world=World(reach=reach)))
+resolver = Resolver(servers=(("127.0.0.1", int(names)),)) if int(names) else None
+sys.exit(run(arguments, world=World(reach=reach, resolver=resolver)))
 """
 """A program that calls certmail with a world of its own: the only way to play a domain."""
 
@@ -29,11 +32,11 @@ HTTPS = "https://www.example.org/.well-known/acme-challenge/test"
 
 @pytest.fixture
 def acme(user):
-    def run(pages: dict[str, object], *arguments: str) -> Ran:
+    def run(pages: dict[str, object], *arguments: str, names: int = 0) -> Ran:
         with domain(pages) as (_, edges, _):
             places = json.dumps({address: one.place for address, one in edges.items()})
             done = subprocess.run(
-                [sys.executable, "-c", CALLER, places, "acme-test", *arguments],
+                [sys.executable, "-c", CALLER, places, str(names), "acme-test", *arguments],
                 env={**user.environment(), "PYTHONPATH": str(ROOT)},
                 cwd=user.home,
                 capture_output=True,
@@ -103,6 +106,25 @@ def test_json_holds_what_each_address_said(acme):
         ("IPv6", 404),
     ]
     assert {f["code"] for f in ran.json["findings"]} >= {"ACME-STATUS", "ACME-FAMILIES-DIFFER"}
+
+
+def test_an_alias_is_told_and_one_of_the_providers_means_that_the_dns_is_right(acme):
+    records = {
+        ("www.example.org", "CNAME"): ["domain.par.clever-cloud.com."],
+        ("domain.par.clever-cloud.com", "A"): ["192.0.2.1"],
+    }
+    with serving(Table(records)) as table:
+        ran = acme({V4: answer(b"no", status="404 Not Found")}, "www.example.org", names=table.port)
+        as_json = acme({V4: RIGHT}, "www.example.org", "--json", names=table.port).json
+    assert "  www.example.org is an alias of domain.par.clever-cloud.com\n" in ran.out
+    assert "point the domain" not in ran.out.lower()
+    assert as_json["alias"] == "domain.par.clever-cloud.com"
+
+
+def test_a_resolver_that_fails_costs_only_the_alias(acme):
+    with serving(Table(everywhere=Manner.SERVFAIL)) as table:
+        ran = acme({V4: RIGHT}, "www.example.org", "--json", names=table.port)
+    assert (ran.status, ran.json["alias"]) == (0, None)
 
 
 def test_a_wildcard_is_told_another_way(acme):

@@ -167,6 +167,25 @@ def test_the_reload_command_of_acme_sh_takes_what_acme_sh_exports(machine):
     check_sealed(machine.mails[0])
 
 
+def test_two_hooks_at_the_same_moment_send_one_message(machine):
+    live = layouts.certbot(machine.home / "le")
+    environment = {**machine.environment(), "RENEWED_LINEAGE": str(live)}
+    both = [
+        subprocess.Popen(
+            [CERTBOT],
+            env=environment,
+            cwd=machine.home,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        for _ in range(2)
+    ]
+    said = [one.communicate(timeout=120) for one in both]
+    statuses = sorted(one.returncode for one in both)
+    assert statuses in ([0, 0], [0, 17]), said
+    assert len(machine.mails) == 1
+
+
 @pytest.mark.parametrize("hook", [CERTBOT, ACME_SH, LEGO], ids=lambda path: path.name)
 def test_a_hook_without_its_variables_sends_nothing_and_fails(machine, hook):
     ran = machine(hook)
