@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
-import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
@@ -14,17 +11,17 @@ import pytest
 from certmail.submission import Mode
 from tests.delivery.attempt import attempt, refuse_leak
 from tests.delivery.conftest import server_context
+from tests.delivery.dovecot import running
 from tests.delivery.front import Front
 from tests.delivery.hostile import PASSWORD, USER
-from tests.delivery.jail import Jail, await_ports, end, jail
+from tests.delivery.jail import jail
 from tests.delivery.message import sealed
 from tests.delivery.postfix import free_ports
-from tests.delivery.sink import Sink
 from tests.delivery.test_postfix import PATIENT, without_trace
-from tests.peers import need
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     import trustme
 
@@ -98,55 +95,6 @@ action box maildir "/mail" virtual {{ "@" = mail }}
 match from any for any action box
 """
 
-DOVECOT = """\
-base_dir = {root}/run
-state_dir = {root}/state
-log_path = {root}/output
-protocols = submission
-listen = 127.0.0.1
-hostname = relay.test
-ssl = required
-ssl_cert = <{root}/relay.pem
-ssl_key = <{root}/relay.pem
-disable_plaintext_auth = yes
-auth_mechanisms = plain login
-auth_failure_delay = 0
-first_valid_uid = 1
-first_valid_gid = 1
-passdb {{
-  driver = passwd-file
-  args = {root}/logins
-}}
-userdb {{
-  driver = static
-  args = uid=8 gid=8 home={root}/home
-}}
-mail_location = maildir:{root}/home/mail
-submission_relay_host = 127.0.0.1
-submission_relay_port = {sink}
-submission_relay_trusted = yes
-submission_max_mail_size = 200000
-service submission-login {{
-  inet_listener submission {{
-    port = {starttls}
-  }}
-  inet_listener submissions {{
-    port = {implicit}
-    ssl = yes
-  }}
-}}
-service anvil {{
-  unix_listener anvil-auth-penalty {{
-    mode = 0
-  }}
-}}
-service stats {{
-  unix_listener stats-writer {{
-    mode = 0666
-  }}
-}}
-"""
-
 
 def ports_and_words() -> tuple[dict[Mode, int], dict[str, object]]:
     ports = dict(zip(Mode, free_ports(len(Mode)), strict=True))
@@ -194,28 +142,9 @@ def opensmtpd(authority: trustme.CA, cache: Path) -> Iterator[Running]:
 
 @contextmanager
 def dovecot(authority: trustme.CA, cache: Path) -> Iterator[Running]:
-    program = need("dovecot", package="dovecot-submissiond")
-    ports, words = ports_and_words()
-    with tempfile.TemporaryDirectory(prefix="certmail-dovecot-") as folder, Sink() as sink:
-        made = Jail(Path(folder))
-        made.root.chmod(0o755)
-        made.put("dovecot.conf", DOVECOT.format(**words, root=folder, sink=sink.port))
-        made.put("relay.pem", chain_and_key(authority), mode=0o600)
-        made.put("logins", f"{USER}:{{PLAIN}}{PASSWORD}\n")
-        made.folder("home", owner=(8, 8))
-        with (made.root / "started").open("wb") as output:
-            child = subprocess.Popen(
-                [program, "-F", "-c", f"{folder}/dovecot.conf"],
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
-            try:
-                await_ports(list(ports.values()), child, made.root / "started")
-                # Dovecot offers what the relay behind it offers.
-                yield Running(ports, sink, made.root / "output", dsn="not offered")
-            finally:
-                end(child)
+    with running(chain_and_key(authority)) as (ports, sink, log):
+        # Dovecot offers what the relay behind it offers.
+        yield Running(ports, sink, log, dsn="not offered")
 
 
 RELAYS = {"exim": exim, "opensmtpd": opensmtpd, "dovecot": dovecot}
