@@ -182,7 +182,8 @@ def test_two_hooks_at_the_same_moment_send_one_message(machine):
     ]
     said = [one.communicate(timeout=120) for one in both]
     statuses = sorted(one.returncode for one in both)
-    assert statuses in ([0, 0], [0, 17]), said
+    # 17: the other one is sending. 2: the other one has just put its message in place of this one.
+    assert statuses in ([0, 0], [0, 17], [0, 2]), said
     assert len(machine.mails) == 1
 
 
