@@ -174,7 +174,8 @@ class Batch:
         from certmail.message.record import record
         from certmail.walk import Order, seal_bundle
 
-        order = Order(read_bundle(one.path), at=self.bench.at, request=self.request, copy=self.copy)
+        at = self.bench.now()
+        order = Order(read_bundle(one.path), at=at, request=self.request, copy=self.copy)
         try:
             sealing = seal_bundle(
                 order,
@@ -190,7 +191,7 @@ class Batch:
             record(sealing.sealed, sealing.letter),
             label=one.path,
             relay=self.desk.relay.url,
-            at=self.bench.at,
+            at=at,
             again=Again.EVEN_ACCEPTED if self.manner.again else Again.RESUME,
         )
 

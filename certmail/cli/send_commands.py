@@ -385,7 +385,7 @@ def _order(
 
     return Order(
         given.pem,
-        at=bench.at,
+        at=bench.now(),
         domains=parameters["domains"],
         request=_request(bench, parameters),
         copy=_copy(bench),

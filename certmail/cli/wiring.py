@@ -30,7 +30,7 @@ _tell: Final = Teller(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Workbench:
-    """One run's settings, clock and tools. The clock is read once.
+    """One run's settings, clock and tools. The clock is read once, but for the dates of letters.
 
     ``piped_in`` is where the secret comes from by a flag of the command, where there is one.
     """
@@ -45,6 +45,13 @@ class Workbench:
     def env(self) -> Mapping[str, str]:
         """The environment; the GnuPG edge passes on what is on its list and nothing else."""
         return os.environ
+
+    def now(self) -> datetime:
+        """Read the clock for a letter that is sealed next; a question may have taken an hour.
+
+        Thunderbird calls a signature bad that was made more than an hour from the mail's Date.
+        """
+        return datetime.now(UTC)
 
     def key(self) -> PinnedKey:
         """Identify the recipient's key by the best copy that is here; nobody is asked."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import email
 import os
 import random
 import signal
@@ -10,6 +11,7 @@ import sys
 import tempfile
 import time
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 import pytest
 from aiosmtpd.smtp import SMTP
@@ -170,6 +172,21 @@ def test_at_a_terminal_the_plan_is_shown_and_asked_once(person, folder, relay):
         assert len(relay.mailbox.delivered) == delivered
     assert b"8/8" in terminal.seen
     assert b"8 accepted" in terminal.seen
+
+
+def test_a_letter_is_dated_when_it_is_signed_however_long_the_answer_takes(person, folder, relay):
+    """Thunderbird calls a signature bad that was made more than an hour from the mail's Date."""
+    terminal = Terminal(person, "send", folder, *relay.flags)
+    asked = b"Send 8 messages through"
+    assert asked in terminal.until(asked), terminal.seen
+    answered = time.time() + 2
+    while time.time() < answered:  # the Date has whole seconds
+        time.sleep(0.1)
+    terminal.type(b"y\n")
+    assert terminal.end() == 0, terminal.seen
+    for mail in relay.mailbox.delivered:
+        dated = parsedate_to_datetime(str(email.message_from_bytes(mail.content)["Date"]))
+        assert dated.timestamp() >= int(answered)
 
 
 def test_the_same_certificate_in_two_files_is_sent_once(person, folder, relay):
