@@ -15,7 +15,7 @@ from certmail.batch import Outcome, in_parallel, worst
 from certmail.cli.deliver import Manner, handed_as_json
 from certmail.cli.delivery_options import PROVIDER_WARNING
 from certmail.cli.json_output import echo_json, error_as_json
-from certmail.cli.loudness import is_hushed
+from certmail.cli.progress import Counted
 from certmail.durable import StateError
 from certmail.errors import BundleError, CertmailError, UsageError
 from certmail.office import Handed, Office
@@ -25,8 +25,6 @@ from certmail.values import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from rich.progress import Progress, TaskID
 
     from certmail.cli.key_for_send import KeyForSend
     from certmail.cli.wiring import Workbench
@@ -104,8 +102,12 @@ def check_all(bench: Workbench, files: list[str]) -> tuple[list[Checked], list[R
             bad.append(Row(path, (), Outcome.NOT_SENT, made.exit_status, error=made))
         else:
             good[path] = made
+        counted.one_more()
 
-    asyncio.run(in_parallel(files, partial(_check, bench), workers=os.cpu_count() or 1, done=done))
+    with Counted("checked", total=len(files)) as counted:
+        asyncio.run(
+            in_parallel(files, partial(_check, bench), workers=os.cpu_count() or 1, done=done)
+        )
     order = {path: place for place, path in enumerate(files)}
     return (
         [good[path] for path in files if path in good],
@@ -136,8 +138,7 @@ class Batch:
     copy: Copy
     rows: dict[str, Row]
     paths: dict[int, Checked]
-    bar: Progress | None = None
-    task: TaskID | None = None
+    done: Counted
 
     async def feed(self, checked: list[Checked]) -> None:
         """Seal what the outbox does not hold yet, and feed the post with all of it."""
@@ -222,8 +223,8 @@ class Batch:
     ) -> None:
         fresh = one.path not in self.rows
         self.rows[one.path] = Row(one.path, one.names, outcome, status, handed, error)
-        if self.bar is not None and self.task is not None and fresh:
-            self.bar.advance(self.task)
+        if fresh:
+            self.done.one_more()
 
 
 def send_many(
@@ -260,7 +261,17 @@ def send_many(
             speak_for_unknown=manner.resend_unknown,
         )
         batch = Batch(
-            bench, key, manner, desk, signer, bench.engine(), request, copy, rows={}, paths={}
+            bench,
+            key,
+            manner,
+            desk,
+            signer,
+            bench.engine(),
+            request,
+            copy,
+            rows={},
+            paths={},
+            done=Counted("settled", total=len(checked)),
         )
         desk.heard = batch.heard
         interrupted = _run(batch, checked)
@@ -270,23 +281,9 @@ def send_many(
 
 
 def _run(batch: Batch, checked: list[Checked]) -> bool:
-    """Run the batch under a progress bar; tell whether it was interrupted."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    from certmail.cli import screens
-
-    screen = screens.console(error=True)
-    bar = Progress(
-        TextColumn("handed over"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=screen,
-        disable=is_hushed() or not screen.is_terminal,
-    )
+    """Run the batch and count; tell whether it was interrupted."""
     try:
-        with bar:
-            batch.bar, batch.task = bar, bar.add_task("send", total=len(checked))
+        with batch.done:
             batch.desk.run(partial(batch.feed, checked))
     except KeyboardInterrupt:
         return True

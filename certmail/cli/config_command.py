@@ -9,6 +9,7 @@ import click
 
 from certmail.cli import options
 from certmail.cli.command import Command
+from certmail.cli.draw import wrapped
 from certmail.cli.json_output import echo_json
 
 
@@ -40,10 +41,8 @@ def config(common: dict[str, Any], as_json: bool) -> None:  # noqa: FBT001 - cli
         )
         return
     there = "" if settings.path.exists() else " (does not exist)"
-    click.echo(f"settings file: {settings.path}{there}\n")
+    click.echo(wrapped(f"settings file: {settings.path}{there}") + "\n")
     wide = max(len(row.name) for row in rows)
     for row in rows:
-        if row.origin is None:
-            click.echo(f"  {row.name:<{wide}}  -")
-        else:
-            click.echo(f"  {row.name:<{wide}}  {row.shown}   [{row.origin}]")
+        said = "-" if row.origin is None else f"{row.shown}   [{row.origin}]"
+        click.echo(wrapped(f"  {row.name:<{wide}}  {said}", indent=" " * (wide + 4)))

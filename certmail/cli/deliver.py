@@ -11,7 +11,7 @@ import click
 from certmail import office
 from certmail.batch import Outcome
 from certmail.cli.delivery_options import PROVIDER_WARNING
-from certmail.cli.draw import draw_error, draw_receipt_plainly
+from certmail.cli.draw import draw_receipt_plainly, echo_error
 from certmail.cli.json_output import echo_json, error_as_json, instant
 from certmail.cli.loudness import aside, is_quiet
 from certmail.errors import UsageError
@@ -154,7 +154,7 @@ def finish(handed: Handed, manner: Manner, shown: Callable[[], dict[str, Any]]) 
     if manner.as_json:
         echo_json("certmail.send/1", **handed_as_json(handed), **shown())
     if handed.error is not None:
-        click.echo(draw_error(explained(handed)), nl=False, err=True)
+        echo_error(explained(handed))
     elif handed.outcome is Outcome.ALREADY and not manner.as_json and not is_quiet():
         click.echo(f"nothing is sent: {already_sent(handed.entry).what}")
     elif not manner.as_json and not is_quiet() and handed.receipt is not None:

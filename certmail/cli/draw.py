@@ -1,11 +1,18 @@
-"""Plain words on the terminal: errors, findings and rows. Draws; decides nothing."""
+"""Plain words on the terminal: errors and findings; and how wide and how coloured it may be.
+
+Every other drawing asks here: `width` and `is_coloured`. The words are the same with colour and
+without.
+"""
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import textwrap
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TextIO
+
+import click
 
 from certmail.bundle.findings import Finding, Severity
 from certmail.errors import CertmailError, Left
@@ -14,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from certmail.delivery.outcome import Receipt
-
+    from certmail.key.renew.life import Notice
 
 MAX_WIDTH: Final = 100
 MIN_WIDTH: Final = 40
@@ -27,6 +34,29 @@ _PLAIN_MARKS: Final = {Severity.ERROR: "x", Severity.WARNING: "!", Severity.NOTE
 def width() -> int:
     """Give the columns to draw in."""
     return max(MIN_WIDTH, min(MAX_WIDTH, shutil.get_terminal_size((80, 24)).columns))
+
+
+def is_coloured(stream: TextIO) -> bool:
+    """Whether to write escape codes into a stream.
+
+    NO_COLOR (not empty) says no to all; then CLICOLOR_FORCE (neither empty nor 0) says yes to all;
+    otherwise it is a terminal that knows them.
+    """
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("CLICOLOR_FORCE", "0") not in {"", "0"}:
+        return True
+    plain = os.environ.get("TERM", "") in {"dumb", "unknown"} or os.environ.get("CLICOLOR") == "0"
+    return stream.isatty() and not plain
+
+
+def echo_error(error: CertmailError) -> None:
+    """Write a refusal to standard error: on a terminal the word error in red, and next in bold."""
+    text = draw_error(error)
+    if is_coloured(sys.stderr):
+        text = text.replace("error[", "\x1b[31merror\x1b[0m[", 1)
+        text = text.replace("\n  next:", "\n  \x1b[1mnext:\x1b[0m", 1)
+    click.echo(text, nl=False, err=True, color=is_coloured(sys.stderr))
 
 
 def draw_error(error: CertmailError) -> str:
@@ -66,6 +96,14 @@ def draw_receipt_plainly(receipt: Receipt) -> str:
     return "\n".join([ACCEPTED, *(f"  {label:<{wide}}  {value}" for label, value in rows), ""])
 
 
+def echo_notices(notices: Iterable[Notice]) -> None:
+    """Write to standard error what stops nothing and should be known."""
+    for notice in notices:
+        lines = _wrap(f"! notice[{notice.code}] {notice.what}", indent="  ")
+        lines += _row("next:", notice.next)
+        click.echo("\n".join(lines), err=True)
+
+
 def draw_findings(findings: Iterable[Finding]) -> str:
     """Draw findings in the order in which they were found: causes before consequences."""
     marks = _MARKS if _unicode() else _PLAIN_MARKS
@@ -76,6 +114,11 @@ def draw_findings(findings: Iterable[Finding]) -> str:
         lines += _row("why:", finding.why)
         lines += _row("next:", finding.next)
     return "\n".join(lines) + "\n" if lines else ""
+
+
+def wrapped(text: str, *, indent: str = "  ") -> str:
+    """Wrap to the width; lines after the first begin with ``indent``. A long word stays whole."""
+    return "\n".join(_wrap(text, indent=indent))
 
 
 def _place(finding: Finding) -> str:

@@ -16,7 +16,7 @@ import click
 
 from certmail import __version__
 from certmail.cli.command import Places, Program
-from certmail.cli.draw import draw_error
+from certmail.cli.draw import echo_error
 from certmail.cli.hardening import harden
 from certmail.cli.json_output import echo_json, whole_error
 from certmail.errors import CertmailError, UsageError
@@ -180,7 +180,7 @@ class _Interrupted(CertmailError):
 def _report(error: CertmailError, *, as_json: bool) -> int:
     if as_json:
         echo_json("certmail.error/1", **whole_error(error))
-    sys.stderr.write(draw_error(error))
+    echo_error(error)
     return error.exit_status
 
 

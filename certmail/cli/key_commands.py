@@ -10,6 +10,7 @@ import click
 
 from certmail.cli import options
 from certmail.cli.command import Command
+from certmail.cli.draw import wrapped
 from certmail.cli.json_output import echo_json, error_as_json, instant
 
 if TYPE_CHECKING:
@@ -75,9 +76,9 @@ def verify_key(
         _draw(report)
     if report.unusable is not None:
         if not as_json:
-            from certmail.cli.draw import draw_error
+            from certmail.cli.draw import echo_error
 
-            click.echo(draw_error(report.unusable), nl=False, err=True)
+            echo_error(report.unusable)
         return report.unusable.exit_status
     return 0
 
@@ -99,7 +100,7 @@ def _compare(text: str, *, as_json: bool) -> int:
     click.echo(f"This is the fingerprint of {CLEVER_CLOUD.name}'s key, all 40 digits of it:")
     click.echo(f"  {CLEVER_CLOUD.pin.grouped()}")
     for remark in spelling.remarks:
-        click.echo(f"  ({remark})")
+        click.echo(wrapped(f"  ({remark})", indent="   "))
     return 0
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from certmail.cli.accept_option import ASK
+from certmail.cli.draw import echo_notices
 from certmail.cli.json_output import notices_as_json
 from certmail.cli.keys_at_hand import (
     Heard,
@@ -19,6 +20,7 @@ from certmail.cli.keys_at_hand import (
     stale_notice,
 )
 from certmail.cli.loudness import aside, is_hushed
+from certmail.cli.progress import Awaited
 from certmail.errors import KeyRefused, UsageError
 from certmail.key.pin import PinnedKey, Usability, require_usable
 from certmail.key.renew.acceptance import LAST_DIGITS, Acceptance, Given, accept_expired
@@ -27,6 +29,7 @@ from certmail.settings import keys
 
 if TYPE_CHECKING:
     from certmail.cli.wiring import Workbench
+    from certmail.keysources.places import Source
 
 _FINAL: Final = frozenset({"KEY-REVOKED", "KEY-FROM-FUTURE"})
 """What no newer copy can heal: a revocation stays, and a wrong clock is wrong for every copy."""
@@ -62,8 +65,7 @@ class KeyForSend:
 
     def draw(self) -> None:
         """Say it on the terminal, where notices go."""
-        for notice in self.notices:
-            click.echo(f"! notice[{notice.code}] {notice.what}\n  next: {notice.next}", err=True)
+        echo_notices(self.notices)
 
 
 def key_at_hand(bench: Workbench) -> KeyForSend:
@@ -132,21 +134,37 @@ def _why_not_asked(bench: Workbench, parameters: dict[str, Any]) -> str | None:
 
 
 def _refresh(bench: Workbench) -> Refreshed:
-    aside("Looking for a newer copy of the key:")
-    done = refresh(
-        sources_of(bench.world),
-        key_file=bench.settings.get(keys.KEY_FILE),
-        world=bench.world,
-        at=bench.at,
-        progress=say,
-    )
+    done = refresh_aloud(bench, sources_of(bench.world))
     for change in done.changes:
         aside(f"  {change}")
     return done
 
 
-def say(heard: Heard) -> None:
-    """Show what one source came to, as it comes."""
+def refresh_aloud(
+    bench: Workbench,
+    sources: tuple[Source, ...],
+    *,
+    given: tuple[tuple[Source, bytes], ...] = (),
+) -> Refreshed:
+    """Refresh, and show who is awaited and what each source came to, as it comes."""
+    aside("Looking for a newer copy of the key:")
+    with Awaited(source.name for source in sources) as awaited:
+
+        def heard(one: Heard) -> None:
+            awaited.came(one.source.name)
+            _say(one)
+
+        return refresh(
+            sources,
+            given=given,
+            key_file=bench.settings.get(keys.KEY_FILE),
+            world=bench.world,
+            at=bench.at,
+            progress=heard,
+        )
+
+
+def _say(heard: Heard) -> None:
     mark = "ok" if heard.known is not None else "--"
     aside(f"  {mark} {heard.source.name}: {heard.words}")
 

@@ -10,7 +10,7 @@ import click
 from certmail.cli import key_commands, options
 from certmail.cli.command import Group
 from certmail.cli.json_output import echo_json
-from certmail.cli.loudness import aside, is_hushed
+from certmail.cli.loudness import is_hushed
 
 if TYPE_CHECKING:
     from certmail.cli.keys_at_hand import KeysAtHand, Refreshed
@@ -85,21 +85,12 @@ def refresh_key(
     by the pinned key are taken, and none that is known is lost. The copy that comes with certmail
     is not written to.
     """
-    from certmail.cli.key_for_send import say
-    from certmail.cli.keys_at_hand import refresh, sources_of
-    from certmail.settings.keys import KEY_FILE
+    from certmail.cli.key_for_send import refresh_aloud
+    from certmail.cli.keys_at_hand import sources_of
 
     bench = _bench(common, parameters)
     sources, bodies = _given(given) if given else (sources_of(bench.world), ())
-    aside("Looking for a newer copy of the key:")
-    done = refresh(
-        sources,
-        given=bodies,
-        key_file=bench.settings.get(KEY_FILE),
-        world=bench.world,
-        at=bench.at,
-        progress=say,
-    )
+    done = refresh_aloud(bench, sources, given=bodies)
     if done.unsaved is not None:
         raise done.unsaved
     if not any(heard.known for heard in done.heard):
@@ -244,9 +235,9 @@ def _verdict(report: KeyReport, *, as_json: bool) -> int:
     if refusal is None:
         return 0
     if not as_json:
-        from certmail.cli.draw import draw_error
+        from certmail.cli.draw import echo_error
 
-        click.echo(draw_error(refusal), nl=False, err=True)
+        echo_error(refusal)
     return refusal.exit_status
 
 

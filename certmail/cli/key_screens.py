@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rich.text import Text
 
 from certmail.cli import screens
-from certmail.cli.draw import width
+from certmail.cli.draw import echo_notices, width
 from certmail.cli.json_output import error_as_json, instant, notices_as_json
 from certmail.key.renew.life import Span, spans
 
@@ -52,7 +52,7 @@ def draw_shown(at_hand: KeysAtHand, report: KeyReport, notices: Sequence[Notice]
             f"a {row.says} is made with {row.hash_name}, which does not count here"
             f" (packets say {row.ours.value}, GnuPG says {gnupg})"
         )
-    draw_notices(notices)
+    echo_notices(notices)
 
 
 def time_line(
@@ -125,12 +125,6 @@ def draw_history(stored: Stored | None, *, path: str) -> None:
         rows += [("", change) for change in attempt.changes]
         screen.print(screens.panel(f"Refresh of {attempt.at[:16]} UTC", screens.rows(rows)))
     screen.print(f"kept in {path}")
-
-
-def draw_notices(notices: Sequence[Notice]) -> None:
-    """Draw notices where errors go."""
-    for notice in notices:
-        sys.stderr.write(f"! notice[{notice.code}] {notice.what}\n  next: {notice.next}\n")
 
 
 def shown_as_json(

@@ -10,6 +10,7 @@ import click
 
 from certmail.cli import options
 from certmail.cli.command import Command, Group
+from certmail.cli.draw import wrapped
 from certmail.cli.json_output import echo_json
 from certmail.cli.loudness import remark
 
@@ -81,8 +82,9 @@ def verify(head: str | None, as_json: bool) -> int:  # noqa: FBT001 - click's fl
         click.echo(f"head {verdict.head}")
     else:
         where = f"line {verdict.line}: " if verdict.line else ""
-        click.echo(f"NOT as it was written: {where}{printable(verdict.fault, limit=200)}")
-        click.echo(f"the first {verdict.count} lines hold; head {verdict.head}")
+        fault = printable(verdict.fault, limit=200)
+        click.echo(wrapped(f"NOT as it was written: {where}{fault}"))
+        click.echo(wrapped(f"the first {verdict.count} lines hold; head {verdict.head}"))
     return 0 if verdict.good else EDITED
 
 
@@ -123,7 +125,7 @@ def due(days: int, as_json: bool) -> int:  # noqa: FBT001 - click's flag
         for one in found:
             left = (one.ends - at).days
             when = f"in {left} days" if left >= 0 else f"{-left} days ago"
-            click.echo(f"{one.ends:%Y-%m-%d} ({when})  {', '.join(one.names)}")
+            click.echo(wrapped(f"{one.ends:%Y-%m-%d} ({when})  {', '.join(one.names)}"))
         if not found:
             remark(f"nothing that was handed over ends within {days} days")
     return SOON if found else 0

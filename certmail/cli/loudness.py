@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from certmail.cli.draw import wrapped
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
@@ -96,7 +98,7 @@ def is_hushed() -> bool:
 def aside(text: str) -> None:
     """Tell on standard error how far something is; not what is wrong, and not what was found."""
     if not is_hushed():
-        click.echo(text, err=True)
+        click.echo(wrapped(text, indent="    "), err=True)
 
 
 def remark(text: str) -> None:

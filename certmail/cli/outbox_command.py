@@ -272,7 +272,7 @@ def _hand_over(desk: Any, chosen: list[Entry]) -> list[Handed]:
 def _finish(handed: list[Handed], parameters: dict[str, Any]) -> int:
     from certmail.batch import worst
     from certmail.cli.deliver import explained, handed_as_json
-    from certmail.cli.draw import draw_error
+    from certmail.cli.draw import echo_error
 
     status = worst(one.status for one in handed)
     if parameters["as_json"]:
@@ -284,7 +284,7 @@ def _finish(handed: list[Handed], parameters: dict[str, Any]) -> int:
     for one in handed:
         click.echo(f"{one.entry.name}: {one.outcome.value}")
         if one.error is not None:
-            click.echo(draw_error(explained(one)), nl=False, err=True)
+            echo_error(explained(one))
     return status
 
 

@@ -10,6 +10,7 @@ import click
 
 from certmail.cli import options
 from certmail.cli.command import Group
+from certmail.cli.draw import wrapped
 from certmail.cli.json_output import echo_json
 from certmail.cli.loudness import remark
 
@@ -42,7 +43,8 @@ def list_(as_json: bool) -> None:  # noqa: FBT001 - click's flag
     for host, known in relays.items():
         now = known.offered
         parts = [now.mode, now.tls_version, now.mechanism or "no login", now.pin and "pinned"]
-        click.echo(f"{host}: {', '.join(part for part in parts if part)}, since {known.at[:10]}")
+        said = ", ".join(part for part in parts if part)
+        click.echo(wrapped(f"{host}: {said}, since {known.at[:10]}"))
     if not relays:
         remark("no relay has accepted a message yet")
 

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from certmail.cli.draw import ACCEPTED, receipt_rows, width
+from certmail.cli.draw import ACCEPTED, is_coloured, receipt_rows, width
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,15 +26,26 @@ _SHA256_DIGITS: Final = 64
 
 
 def console(*, error: bool = False) -> Console:
-    """Make a console that respects NO_COLOR and pipes, and never guesses at words to colour."""
+    """Make a console that draws as `draw` decides, and never guesses at words to colour."""
+    stream = sys.stderr if error else sys.stdout
+    coloured = is_coloured(stream)
     return Console(
-        file=sys.stderr if error else sys.stdout,
+        file=stream,
+        # With no_color alone rich would go on writing bold and dim.
+        color_system=("auto" if stream.isatty() else "standard") if coloured else None,
+        force_terminal=coloured,
+        legacy_windows=None if coloured else False,
         highlight=False,
         markup=False,
         emoji=False,
         width=width(),
         soft_wrap=False,
     )
+
+
+def is_lively() -> bool:
+    """Whether something may move on standard error."""
+    return sys.stderr.isatty() and is_coloured(sys.stderr)
 
 
 def rows(pairs: Iterable[tuple[str, str | Text]]) -> Table:

@@ -452,12 +452,12 @@ def _draw_preview(
 
 
 def _warn_would_refuse(refusal: KeyRefused) -> None:
-    from certmail.cli.draw import draw_error
+    from certmail.cli.draw import echo_error
 
     click.echo(
         "\n!!! A send would REFUSE. This preview only shows what it would look like.\n", err=True
     )
-    click.echo(draw_error(refusal), nl=False, err=True)
+    echo_error(refusal)
 
 
 def _draw_sealed(sealed: SealedMessage, record: SealRecord, *, path: str) -> None:

@@ -10,12 +10,11 @@ import click
 import pytest
 
 from certmail.cli import loudness
-from certmail.recipient import CLEVER_CLOUD
 from tests.cli.conftest import PASSWORD
+from tests.cli.story import ACCEPT
 from tests.cli.test_outbox import Here
 from tests.test_json import leaves
 
-ACCEPT = f"--accept-expired-key={CLEVER_CLOUD.pin}"
 LINE = re.compile(r" *\d+\.\d{3} [a-z_.]+: \S.*")
 
 

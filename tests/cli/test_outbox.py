@@ -49,9 +49,9 @@ class Here(User):
     """Runs certmail in this very process, which is quicker; whatever is killed runs in another."""
 
     def __call__(self, *arguments: str | Path, stdin: bytes = b"") -> Ran:
-        out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
         term = signal.getsignal(signal.SIGTERM)
         with (
+            self.streams() as (out, err, read),
             mock.patch.dict(os.environ, self.environment(), clear=True),
             contextlib.chdir(self.home),
             mock.patch.object(sys, "stdin", io.StringIO()),
@@ -62,7 +62,13 @@ class Here(User):
                 status = entry.run([str(argument) for argument in arguments])
             finally:
                 signal.signal(signal.SIGTERM, term)
-        return Ran(status, out.buffer.getvalue().decode(), err.buffer.getvalue().decode())
+            return Ran(status, *read())
+
+    @contextlib.contextmanager
+    def streams(self):
+        """Give where output and errors go, and how to read both when all is said."""
+        out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
+        yield out, err, lambda: [one.buffer.getvalue().decode() for one in (out, err)]
 
 
 @pytest.fixture
