@@ -41,6 +41,18 @@ def cloudflare(body: bytes = b"", *, status: str = "200 OK", **headers: str) -> 
 RIGHT = answer()
 
 
+def _has_ipv6() -> bool:
+    """Whether this machine has ::1; containers may not. Then IPv4 plays it."""
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6):
+            return True
+    except OSError:
+        return False
+
+
+HAS_IPV6 = _has_ipv6()
+
+
 @dataclass
 class Edge:
     """One server: what it says to each request line, and what it was asked."""
@@ -141,7 +153,7 @@ def domain(
     with contextlib.ExitStack() as stack:
         edges = {}
         for number, (address, say) in enumerate(pages.items(), 2):
-            host = "::1" if ":" in address else f"127.0.0.{number}"
+            host = "::1" if ":" in address and HAS_IPV6 else f"127.0.0.{number}"
             edges[address] = stack.enter_context(edge(say, host=host))
         wire = Wire({address: one.place for address, one in edges.items()}, **other)
         addresses = (*pages, *also)

@@ -75,6 +75,7 @@ def test_the_operator_sees_both_views_the_price_and_the_form_before_being_asked(
         b"What the recipient reads",
         b"A922D5F4C62664A5",
         b"https://api.clever-cloud.com/v2/certificates/new",
+        b"certmail upload BUNDLE",
         b"charges",
         b"ssl@clever-cloud.com",
     ):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from typing import TYPE_CHECKING
 
 import pytest
 from cryptography import x509
@@ -14,6 +15,9 @@ from tests.hooks.acme import acme_server
 from tests.hooks.conftest import HOOKS, check_sealed
 from tests.keysources.serving import make_trust
 from tests.peers import need
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Ran
 
 NAMES = ("shop.example", "www.shop.example")
 CERTBOT, ACME_SH, LEGO = (
@@ -108,17 +112,23 @@ def test_certbot_shows_a_relay_that_is_away_and_the_message_waits(machine, certb
 
 
 @pytest.mark.peer
-def test_lego_issues_and_calls_the_hook(machine, acme, trust):
+def test_lego_issues_renews_and_calls_the_hook_each_time(machine, acme, trust):
     program = need("lego")
-    ran = machine(
-        program, "--server", f"{acme.base}/directory", "--email", "ops@sender.example",
-        "--accept-tos", *(word for name in NAMES for word in ("--domains", name)),
-        "--http", "--http.port", f"127.0.0.1:{acme.challenge_port}", "--key-type", "rsa2048",
-        "--path", machine.home / "lego", "run", "--run-hook", str(LEGO),
-        LEGO_CA_CERTIFICATES=str(trust.ca_file),
-    )  # fmt: skip
+
+    def lego(*action: str) -> Ran:
+        return machine(
+            program, "--server", f"{acme.base}/directory", "--email", "ops@sender.example",
+            "--accept-tos", *(word for name in NAMES for word in ("--domains", name)),
+            "--http", "--http.port", f"127.0.0.1:{acme.challenge_port}", "--key-type", "rsa2048",
+            "--path", machine.home / "lego", *action,
+            LEGO_CA_CERTIFICATES=str(trust.ca_file),
+        )  # fmt: skip
+
+    ran = lego("run", "--run-hook", str(LEGO))
     assert (ran.status, len(machine.mails)) == (0, 1), ran.out + ran.err
     check_sealed(machine.mails[0])
+    ran = lego("renew", "--days", "365", "--no-random-sleep", "--renew-hook", str(LEGO))
+    assert (ran.status, len(machine.mails)) == (0, 2), ran.out + ran.err
 
 
 def test_the_acme_server_issues_what_was_asked_for(trust):
@@ -165,6 +175,26 @@ def test_the_reload_command_of_acme_sh_takes_what_acme_sh_exports(machine):
     )  # fmt: skip
     assert (ran.status, len(machine.mails)) == (0, 1), ran.err
     check_sealed(machine.mails[0])
+
+
+@pytest.mark.parametrize("hook", [CERTBOT, ACME_SH, LEGO], ids=lambda path: path.name)
+def test_a_hook_needs_no_home_in_its_environment(machine, hook):
+    """A service of systemd has none; certbot's timer starts one."""
+    live = layouts.certbot(machine.home / "le")
+    folders = {name: machine.home / name for name in ("STATE", "CONFIG", "DATA", "CACHE")}
+    environment = {
+        **{name: value for name, value in machine.environment().items() if name != "HOME"},
+        **{f"XDG_{name}_HOME": str(path) for name, path in folders.items()},
+        "RENEWED_LINEAGE": str(live),
+        "CERT_KEY_PATH": str(live / "privkey.pem"),
+        "CERT_FULLCHAIN_PATH": str(live / "fullchain.pem"),
+        "LEGO_CERT_KEY_PATH": str(live / "privkey.pem"),
+        "LEGO_CERT_PATH": str(live / "fullchain.pem"),
+    }
+    done = subprocess.run(
+        [hook], env=environment, cwd=machine.home, capture_output=True, timeout=120, check=False
+    )
+    assert (done.returncode, len(machine.mails)) == (0, 1), done.stderr
 
 
 def test_two_hooks_at_the_same_moment_send_one_message(machine):
