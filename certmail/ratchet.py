@@ -4,8 +4,9 @@ In: a relay's name and what it offers now. Out: nothing, or a `RelayError` that 
 weaker. Keeps one small JSON file of public facts. Knows an order of strength; not SMTP or TLS.
 
 The order: TLS from the first byte before STARTTLS (RFC 8314 §3.3), TLS 1.3 before 1.2, a login that
-keeps the password from the relay before one that shows it, any login before none, a pin before no
-pin. What is stronger than before is remembered from then on.
+is bound to the relay's certificate before one that keeps the password from the relay, that before
+one that shows a token, that before one that shows the password, any login before none, a pin before
+no pin. What is stronger than before is remembered from then on.
 """
 
 from __future__ import annotations

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import pairwise
 
 import pytest
 
+from certmail.delivery.auth import Mechanism
 from certmail.durable import StateError
 from certmail.errors import RelayError
 from certmail.ratchet import Offered, Ratchet
@@ -65,6 +67,27 @@ def test_two_logins_that_show_the_password_are_as_strong_as_each_other(tmp_path)
     memory = Ratchet(tmp_path)
     memory.remember("r", replace(BEST, mechanism="PLAIN"), at=NOW)
     memory.before_secret("r", replace(BEST, mechanism="LOGIN"))
+
+
+@pytest.mark.parametrize("mechanism", Mechanism)
+def test_no_login_that_certmail_speaks_is_taken_for_weaker_than_itself(mechanism, tmp_path):
+    memory = Ratchet(tmp_path)
+    memory.remember("r", replace(BEST, mechanism=mechanism.value), at=NOW)
+    memory.before_secret("r", replace(BEST, mechanism=mechanism.value))
+
+
+def test_the_logins_are_ordered_by_what_a_relay_learns_from_one(tmp_path):
+    """Bound, then proved, then a token that ends soon, then the password itself, then none."""
+    ordered = ["SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "OAUTHBEARER", "PLAIN", None]
+    for stronger, weaker in pairwise(ordered):
+        memory = Ratchet(tmp_path / str(weaker))
+        memory.remember("r", replace(BEST, mechanism=stronger), at=NOW)
+        with pytest.raises(RelayError):
+            memory.before_secret("r", replace(BEST, mechanism=weaker))
+    for one, other in (("OAUTHBEARER", "XOAUTH2"), ("PLAIN", "LOGIN")):
+        memory = Ratchet(tmp_path / one)
+        memory.remember("r", replace(BEST, mechanism=one), at=NOW)
+        memory.before_secret("r", replace(BEST, mechanism=other))
 
 
 def test_what_is_accepted_knowingly_is_taken_and_remembered(ratchet):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import certmail
-from certmail import walk
+from certmail import login, secrets, walk
 from certmail.bundle.check import CheckedBundle
 from certmail.delivery.relay import Relay
 from certmail.message.letter import Letter, Request, compose
@@ -17,7 +17,7 @@ from certmail.message.seal import Copy, SealedMessage, seal
 from certmail.recipient import CLEVER_CLOUD
 from certmail.settings import keys
 from certmail.submission import Mode, Reports, TlsPath
-from certmail.values import Hostname, Secret
+from certmail.values import Hostname, Secret, SecretKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,6 +102,18 @@ def the_recipient_is_no_argument_and_an_unknown_name_no_name(
     certmail.pin(b"", recipient=certmail.CLEVER_CLOUD, gnupg=gnupg, at=at)  # mypy: call-arg
     certmail.send_plain(b"key")  # mypy: attr-defined
     certmail.check(b"pem")  # mypy: call-arg
+
+
+def a_secret_is_no_text_and_is_kept_only_after_a_try(relay: Relay, secret: Secret) -> None:
+    entry = secrets.from_keyring(relay, SecretKind.PASSWORD)
+    login.try_and_keep(relay, secrets.from_memory(secret), entry=entry)
+    login.try_and_keep(relay, secret, entry=entry)  # mypy: arg-type
+    login.try_and_keep(relay, "text", entry=entry)  # mypy: arg-type
+    login.try_and_keep(relay, entry=entry)  # mypy: call-arg
+    secrets.from_memory("text")  # mypy: arg-type
+    entry.store("text")  # mypy: arg-type
+    Secret("text", "token")  # mypy: arg-type
+    Relay(relay.host, 465, Mode.IMPLICIT, login="plain")  # mypy: arg-type
 
 
 def only_a_checked_bundle_is_composed(pem: bytes, sender: Sender, at: datetime) -> None:
