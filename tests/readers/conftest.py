@@ -10,13 +10,15 @@ import trustme
 from certmail.delivery.relay import Relay
 from certmail.delivery.smtp import deliver
 from certmail.submission import Mode
-from certmail.values import Hostname, Secret
+from certmail.values import Hostname, Secret, SecretKind
 from tests.delivery import postfix
 from tests.delivery.hostile import PASSWORD, USER
 from tests.readers.messages import Workshop
 
 
 class Keyring:
+    kind = SecretKind.PASSWORD
+
     def read(self):
         return Secret(PASSWORD)
 
