@@ -151,7 +151,7 @@ _PAGES: Final = {
                 "certmail check bundle.pem --domain www.example.org --trust system",
                 "does it cover the name, and end in a root that this system trusts?",
             ),
-            Example("certmail check *.pem --warn-days 30 --strict", "many at once; warnings count"),
+            Example("certmail check bundles/*.pem --warn-days 30 --strict", "many; warnings count"),
             Example("certmail check bundle.pem --at 2026-12-24 --json", "on another day, as JSON"),
         ),
         _statuses(0, 10, done="every bundle is good to send"),
@@ -162,11 +162,11 @@ _PAGES: Final = {
             Example("certmail bundle bundle.pem", "say what would be changed, and write nothing"),
             Example("certmail bundle bundle.pem --output new.pem", "write the mended bundle"),
             Example(
-                "certmail bundle --lineage /etc/letsencrypt/live/www --output new.pem",
-                "put one together from certbot's files",
+                "certmail bundle --lineage /etc/letsencrypt/live/example.org",
+                "would certbot's files make a bundle?",
             ),
             Example(
-                "certmail bundle --key key.pem --cert fullchain.pem --output new.pem",
+                "certmail bundle --key privkey.pem --cert fullchain.pem --output x.pem",
                 "put one together from its parts",
             ),
         ),
@@ -175,9 +175,9 @@ _PAGES: Final = {
     ),
     "inspect": Page(
         (
-            Example("certmail inspect www.example.org", "what does this server show now?"),
+            Example("certmail inspect example.org", "what does this server show now?"),
             Example(
-                "certmail inspect www.example.org --bundle bundle.pem",
+                "certmail inspect example.org --bundle bundle.pem",
                 "what would change if it had this bundle?",
             ),
         ),
@@ -249,15 +249,15 @@ _PAGES: Final = {
     ),
     "outbox show": Page(
         (
-            Example("certmail outbox show 3f9a2c81", "one message, and what to do about it"),
-            Example("certmail outbox show 3f9a2c81 --json", "the same, for a script"),
+            Example("certmail outbox show 3f2a9c", "one message, and what to do about it"),
+            Example("certmail outbox show 3f2a9c --json", "the same, for a script"),
         ),
         see_also=("outbox retry", "outbox drop"),
     ),
     "outbox retry": Page(
         (
             Example("certmail outbox retry", "everything that is due"),
-            Example("certmail outbox retry 3f9a2c81 --now", "one message, at once"),
+            Example("certmail outbox retry 3f2a9c --now", "one message, at once"),
         ),
         _statuses(
             *(0, 11, 13, 14, 15, 16, 17, 18, 19), done="nothing is left, or all was accepted"
@@ -266,7 +266,7 @@ _PAGES: Final = {
     ),
     "outbox drop": Page(
         (
-            Example("certmail outbox drop 3f9a2c81 --yes", "forget the bytes of one message"),
+            Example("certmail outbox drop 3f2a9c --yes", "forget the bytes of one message"),
             Example("certmail outbox drop --accepted --yes", "forget those that were accepted"),
         ),
         see_also=("outbox list", "log"),
@@ -274,11 +274,9 @@ _PAGES: Final = {
     "outbox export": Page(
         (
             Example(
-                "certmail outbox export 3f9a2c81 sealed.eml", "keep the sealed bytes in a new file"
+                "certmail outbox export 3f2a9c sealed.eml", "keep the sealed bytes in a new file"
             ),
-            Example(
-                "certmail outbox export 3f9a2c81 ~/evidence.eml", "keep them in another folder"
-            ),
+            Example("certmail outbox export 3f2a9c ~/evidence.eml", "keep them in another folder"),
         ),
         see_also=("outbox show",),
     ),
