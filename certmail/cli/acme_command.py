@@ -27,9 +27,7 @@ _MAX_SHOWN: Final = 200
 _ALIAS_S: Final = 3.0
 
 
-@click.command(
-    "acme-test", cls=Command, short_help="Test whether Let's Encrypt can do it without you."
-)
+@click.command("acme-test", cls=Command)
 @click.argument("domain")
 @click.option(
     "--timeout",

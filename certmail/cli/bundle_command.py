@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _FORMATS: Final = ("pkcs8", "pkcs1")
 
 
-@click.command(cls=Command, short_help="Make the one canonical bundle of a file or of parts.")
+@click.command(cls=Command)
 @click.argument("file", required=False)
 @inputs.with_inputs
 @inputs.with_issuers

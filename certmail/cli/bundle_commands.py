@@ -56,7 +56,7 @@ class _Checked:
     pem: bytes = field(default=b"", repr=False)
 
 
-@click.command(cls=Command, short_help="Tell whether the provider would take a bundle.")
+@click.command(cls=Command)
 @click.argument("bundles", nargs=-1, metavar="[BUNDLE]...")
 @inputs.with_inputs
 @options.domain_option

@@ -113,12 +113,19 @@ class Group(click.Group):
 class Places(MutableMapping[str, click.Command]):
     """Commands by name, each imported when it is first asked for; together they cost more than it.
 
-    Made from names and places, in the order of use; a place is ``module:attribute`` in `cli`.
+    Made from names, places and short help, in the order of use; a place is ``module:attribute`` in
+    `cli`.
     """
 
-    def __init__(self, places: Iterable[tuple[str, str]]) -> None:
+    def __init__(self, places: Iterable[tuple[str, str, str]]) -> None:
         """Import nothing yet."""
-        self._places: dict[str, str | click.Command] = dict(places)
+        rows = tuple(places)
+        self._places: dict[str, str | click.Command] = {name: place for name, place, _ in rows}
+        self._says = {name: says for name, _, says in rows}
+
+    def says(self, name: str) -> str | None:
+        """Give a command's short help without importing it."""
+        return self._says.get(name)
 
     def __getitem__(self, name: str) -> click.Command:
         """Import the command, the first time."""
@@ -127,6 +134,7 @@ class Places(MutableMapping[str, click.Command]):
             module, _, attribute = found.partition(":")
             imported = importlib.import_module(f"{__package__}.{module}")
             found = self._places[name] = getattr(imported, attribute)
+            found.short_help = self._says[name]
         return found
 
     def __setitem__(self, name: str, command: click.Command) -> None:
@@ -174,13 +182,18 @@ def commands_by_purpose(
     group: click.Group, context: click.Context
 ) -> list[tuple[str, list[tuple[str, str]]]]:
     """Give the commands with their short help, sorted by what they are for."""
-    shown = {
-        name: command.get_short_help_str(limit=80)
-        for name in group.list_commands(context)
-        if (command := group.get_command(context, name)) is not None and not command.hidden
-    }
+    shown = {name: _says(group, context, name) for name in group.list_commands(context)}
     sorts = subjects.purposes(words_of(context), tuple(shown))
     return [(purpose, [(name, shown[name]) for name in names]) for purpose, names in sorts]
+
+
+def _says(group: click.Group, context: click.Context, name: str) -> str:
+    """Give a command's short help; the program's own list has it without loading the command."""
+    listed = group.commands.says(name) if isinstance(group.commands, Places) else None
+    if listed is not None:
+        return listed
+    command = group.get_command(context, name)
+    return "" if command is None else command.get_short_help_str(limit=80)
 
 
 def options_by_subject(

@@ -17,7 +17,7 @@ SHELLS: Final = ("bash", "zsh", "fish")
 VARIABLE: Final = "_CERTMAIL_COMPLETE"
 
 
-@click.command(cls=Command, short_help="Print the script that completes words in a shell.")
+@click.command(cls=Command)
 @click.argument("shell", type=click.Choice(SHELLS), metavar="bash|zsh|fish")
 @options.json_option
 @click.pass_context

@@ -13,7 +13,7 @@ from certmail.cli.draw import wrapped
 from certmail.cli.json_output import echo_json
 
 
-@click.command(cls=Command, short_help="Show each setting and where it came from.")
+@click.command(cls=Command)
 @options.json_option
 @click.pass_obj
 def config(common: dict[str, Any], as_json: bool) -> None:  # noqa: FBT001 - click's flag

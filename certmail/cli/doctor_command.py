@@ -42,7 +42,7 @@ class Look:
     exit_status: int = 0
 
 
-@click.command(cls=Command, short_help="Look at everything a send would need.")
+@click.command(cls=Command)
 @options.json_option
 @options.with_settings(*options.SENDER, *options.KEY, *options.GNUPG, *options.RELAY)
 @click.pass_obj

@@ -41,27 +41,33 @@ _FOREIGN_LOGGERS: Final = ("gnupg", "asyncio", "aiosmtplib", "keyring")
 
 
 _COMMANDS: Final = (
-    ("verify-key", "key_commands:verify_key"),
-    ("key", "key_group:key"),
-    ("check", "bundle_commands:check"),
-    ("bundle", "bundle_command:bundle"),
-    ("inspect", "inspect_command:inspect"),
-    ("acme-test", "acme_command:acme_test"),
-    ("upload", "upload_command:upload"),
-    ("preview", "send_commands:preview"),
-    ("send", "send_commands:send"),
-    ("outbox", "outbox_command:outbox"),
-    ("log", "log_command:log"),
-    ("due", "log_command:due"),
-    ("secret", "secret_command:secret"),
-    ("relay", "relay_command:relay"),
-    ("rehearse", "rehearse_command:rehearse"),
-    ("config", "config_command:config"),
-    ("doctor", "doctor_command:doctor"),
-    ("completion", "completion_command:completion"),
-    ("explain", "explain_command:explain"),
+    ("verify-key", "key_commands:verify_key", "Tell whether a key is the pinned one, and usable."),
+    ("key", "key_group:key", "Look at the recipient's key, and for newer copies of it."),
+    ("check", "bundle_commands:check", "Tell whether the provider would take a bundle."),
+    ("bundle", "bundle_command:bundle", "Make the one canonical bundle of a file or of parts."),
+    ("inspect", "inspect_command:inspect", "Show what a server serves now, and what would change."),
+    ("acme-test", "acme_command:acme_test", "Test whether Let's Encrypt can do it without you."),
+    ("upload", "upload_command:upload", "Tell what to paste into the provider's form."),
+    ("preview", "send_commands:preview", "Show what would be sent, and who could read it."),
+    ("send", "send_commands:send", "Check, sign, encrypt and send a bundle."),
+    ("outbox", "outbox_command:outbox", "Show, retry and drop what was sealed and not settled."),
+    ("log", "log_command:log", "Show what was handed over."),
+    ("due", "log_command:due", "List certificates that end soon."),
+    ("secret", "secret_command:secret", "Keep the relay's password or token, and try it."),
+    ("relay", "relay_command:relay", "Show and accept how relays are spoken to."),
+    ("rehearse", "rehearse_command:rehearse", "Run the whole job on a throw-away set-up."),
+    ("config", "config_command:config", "Show each setting and where it came from."),
+    ("doctor", "doctor_command:doctor", "Look at everything a send would need."),
+    (
+        "completion",
+        "completion_command:completion",
+        "Print the script that completes words in a shell.",
+    ),
+    ("explain", "explain_command:explain", "Explain a code or an exit status."),
 )
-"""Every command, in the order of use, and where it is: a run loads the one that was typed."""
+"""Every command, in the order of use, where it is, and what it does.
+
+A run loads the one that was typed, and the list of all of them loads none."""
 
 
 @click.group(

@@ -12,7 +12,7 @@ from certmail.cli.command import Command
 from certmail.cli.json_output import echo_json
 
 
-@click.command(cls=Command, short_help="Explain a code or an exit status.")
+@click.command(cls=Command)
 @click.argument("code", required=False)
 @options.json_option
 def explain(code: str | None, as_json: bool) -> int:  # noqa: FBT001 - click's flag

@@ -25,7 +25,7 @@ _MAX_PORT: Final = 65535
 _MAX_TIMEOUT_S: Final = 300
 
 
-@click.command(cls=Command, short_help="Show what a server serves now, and what would change.")
+@click.command(cls=Command)
 @click.argument("server", metavar="HOST[:PORT]")
 @click.option("--bundle", metavar="FILE", help="Compare with this bundle: names, key, end.")
 @click.option(

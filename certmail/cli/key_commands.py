@@ -20,9 +20,7 @@ if TYPE_CHECKING:
     from certmail.key.rows import SignatureRow
 
 
-@click.command(
-    "verify-key", cls=Command, short_help="Tell whether a key is the pinned one, and usable."
-)
+@click.command("verify-key", cls=Command)
 @click.argument("file", required=False, metavar="[FILE]")
 @click.option(
     "--fingerprint",

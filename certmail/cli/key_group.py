@@ -24,7 +24,7 @@ _SETTINGS: Final = (*options.KEY, *options.KEY_WARNING, *options.GNUPG)
 _MAX_OCTETS: Final = 2 * 2**20
 
 
-@click.group(cls=Group, short_help="Look at the recipient's key, and for newer copies of it.")
+@click.group(cls=Group)
 def key() -> None:
     """Look at the recipient's key, look for newer copies of it, and tell where it came from.
 

@@ -26,7 +26,7 @@ SOON: Final = 20
 OUTCOMES: Final = ("accepted", "refused", "deferred", "unknown")
 
 
-@click.group(cls=Group, invoke_without_command=True, short_help="Show what was handed over.")
+@click.group(cls=Group, invoke_without_command=True)
 @click.option("--outcome", type=click.Choice(OUTCOMES), help="Only what ended like this.")
 @click.option("--name", "host", metavar="HOST", help="Only certificates for this name.")
 @click.option(
@@ -88,7 +88,7 @@ def verify(head: str | None, as_json: bool) -> int:  # noqa: FBT001 - click's fl
     return 0 if verdict.good else EDITED
 
 
-@click.command(cls=Command, short_help="List certificates that end soon.")
+@click.command(cls=Command)
 @click.option(
     "--days", type=click.IntRange(0, 3650), default=30, show_default=True, metavar="N",
     help="How far to look ahead.",

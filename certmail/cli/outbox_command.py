@@ -23,7 +23,7 @@ _RETRYING: Final = (*options.KEY, *options.KEY_WARNING, *options.GNUPG)
 CONFIRMED: Final = "RESEND"
 
 
-@click.group(cls=Group, short_help="Show, retry and drop what was sealed and not settled.")
+@click.group(cls=Group)
 def outbox() -> None:
     """Show what was sealed to be sent: what became of it, and what to do.
 

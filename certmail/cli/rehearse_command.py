@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from certmail.rehearsal.rehearse import Rehearsal
 
 
-@click.command(cls=Command, short_help="Run the whole job on a throw-away set-up.")
+@click.command(cls=Command)
 @click.argument("bundle", required=False, metavar="[BUNDLE]")
 @options.json_option
 @options.with_settings(*options.GNUPG)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from certmail.ratchet import Remembered
 
 
-@click.group(cls=Group, short_help="Show and accept how relays are spoken to.")
+@click.group(cls=Group)
 def relay() -> None:
     """Show how relays were spoken to, and accept a weaker way knowingly.
 

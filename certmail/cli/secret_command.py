@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _SETTINGS: Final = (SENDER_ADDRESS, *options.RELAY)
 
 
-@click.group(cls=Group, short_help="Keep the relay's password or token, and try it.")
+@click.group(cls=Group)
 def secret() -> None:
     """Keep the relay's password or token in the system's keyring, try it, remove it.
 

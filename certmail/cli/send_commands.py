@@ -64,7 +64,7 @@ _repair_option = click.option(
 )
 
 
-@click.command(cls=Command, short_help="Show what would be sent, and who could read it.")
+@click.command(cls=Command)
 @click.argument("bundle", required=False)
 @inputs.with_inputs
 @inputs.with_issuers
@@ -87,7 +87,7 @@ def preview(common: dict[str, Any], /, bundle: str | None, **parameters: Any) ->
     return _preview(common, inputs.Inputs.of(bundle, parameters), parameters)
 
 
-@click.command(cls=accept_option.Send, short_help="Check, sign, encrypt and send a bundle.")
+@click.command(cls=accept_option.Send)
 @click.argument("bundles", nargs=-1, metavar="[BUNDLE]...")
 @click.option("--sealed", metavar="FILE.eml", help="Send the message that preview --output kept.")
 @click.option("--dry-run", is_flag=True, help="Do what preview does, and nothing more.")

@@ -49,7 +49,7 @@ class _Judged:
         return f"certmail bundle {_retyped(self.typed)} --output {NEW_FILE}"
 
 
-@click.command(cls=Command, short_help="Tell what to paste into the provider's form.")
+@click.command(cls=Command)
 @click.argument("bundle", required=False)
 @inputs.with_inputs
 @inputs.with_issuers
