@@ -76,6 +76,10 @@ class Place:
             "LANG": "C.UTF-8",
         }
 
+    def forget_relays(self) -> None:
+        """Have certmail forget what relays offered, since the modes take turns on one host name."""
+        shutil.rmtree(self.root / ".local", ignore_errors=True)
+
     def bundle(self, bits: int = 2048) -> Path:
         """Give a bundle file: a key, a leaf and an intermediate."""
         return self.root / f"rsa{bits}.pem"
@@ -112,7 +116,7 @@ def place() -> Iterator[Place]:
         (root / "password").chmod(0o600)
         storing = stack.enter_context(postfix.running(authority, password=PASSWORD))
         discarding = stack.enter_context(
-            postfix.running(authority, transport="discard", password=PASSWORD)
+            postfix.running(authority, transport="discard", password=PASSWORD, limit=2**26)
         )
         signers = {
             name: _key(gnupg, f"Ops {name} <{SENDER}>", name, "sign,cert")
@@ -121,8 +125,8 @@ def place() -> Iterator[Place]:
         recipient = _key(recipient_home, f"Stand-in <{RECIPIENT}>", "rsa4096", "sign,cert")
         _subkey(recipient_home, recipient, "rsa4096")
         public = _gpg(recipient_home, "--armor", "--export", recipient)
-        for home in (gnupg,):
-            _gpg(home, "--import", stdin=public)
+        _gpg(gnupg, "--import", stdin=public)
+        _gpg(recipient_home, "--import", stdin=_gpg(gnupg, "--export", *signers.values()))
         for bits in (2048, 4096):
             write_bundles(root, [f"rsa{bits}"], bits=bits)
         yield Place(

@@ -64,7 +64,7 @@ smtpd_relay_restrictions = permit_sasl_authenticated reject
 smtpd_recipient_restrictions = permit_sasl_authenticated reject
 smtpd_sender_restrictions = inline:{{blocked@example.org=reject}}, permit
 smtpd_peername_lookup = no
-message_size_limit = 200000
+message_size_limit = {limit}
 """
 
 MASTER = """\
@@ -170,7 +170,11 @@ class Postfix:
 
 @contextmanager
 def running(
-    authority: trustme.CA, *, transport: str = "virtual", password: str = PASSWORD
+    authority: trustme.CA,
+    *,
+    transport: str = "virtual",
+    password: str = PASSWORD,
+    limit: int = 200_000,
 ) -> Iterator[Postfix]:
     """Start a Postfix and end it, every process of it; it stores or discards what it accepts."""
     program = need("postfix")
@@ -183,7 +187,7 @@ def running(
         root = Path(folder)
         root.chmod(0o755)
         ports = dict(zip(Mode, free_ports(len(Mode)), strict=True))
-        _configure(root, ports, authority, transport)
+        _configure(root, ports, authority, transport, limit)
         logins = Logins(root / "auth", password)
         _start(program, root)
         try:
@@ -194,7 +198,9 @@ def running(
             logins.close()
 
 
-def _configure(root: Path, ports: dict[Mode, int], authority: trustme.CA, transport: str) -> None:
+def _configure(
+    root: Path, ports: dict[Mode, int], authority: trustme.CA, transport: str, limit: int
+) -> None:
     owner = pwd.getpwnam("postfix")
     for name in ("etc", "queue", "data", "mail"):
         (root / name).mkdir()
@@ -203,6 +209,7 @@ def _configure(root: Path, ports: dict[Mode, int], authority: trustme.CA, transp
     words = {
         "root": root,
         "transport": transport,
+        "limit": limit,
         "uid": owner.pw_uid,
         "gid": owner.pw_gid,
         "implicit": ports[Mode.IMPLICIT],

@@ -1,0 +1,120 @@
+"""``python -m benchmarks``: set up everything on loopback, measure, and write the results.
+
+``--quick`` runs each contender a few times, to see that all of it works. Without it, the run takes
+about ten minutes and writes ``benchmarks/results/DATE.md``, ``.json`` and the charts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks import many, one
+from benchmarks.place import place
+from certmail import __version__
+from certmail.submission import Mode
+
+if TYPE_CHECKING:
+    from benchmarks.tables import Table
+
+RESULTS = Path(__file__).parent / "results"
+SECTIONS = (
+    "starting",
+    "checking",
+    "sending",
+    "round-trips",
+    "batch",
+    "memory",
+    "large",
+    "rehearsing",
+)
+
+
+def main() -> int:
+    """Measure what was asked for."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("sections", nargs="*", choices=[*SECTIONS, []], help="only these tables")
+    parser.add_argument("--quick", action="store_true", help="few rounds, nothing is written")
+    parser.add_argument("--full", action="store_true", help="batches up to 10,000 bundles")
+    typed = parser.parse_args()
+    wanted = typed.sections or SECTIONS
+    rounds = 3 if typed.quick else 15
+    tables: list[Table] = []
+    with place() as here:
+
+        def add(table: Table) -> None:
+            print(table.markdown(), flush=True)
+            tables.append(table)
+
+        if "starting" in wanted:
+            add(one.starting(here, rounds=2 * rounds))
+        if "checking" in wanted:
+            add(one.checking(here, rounds=rounds))
+        if "sending" in wanted:
+            for mode in Mode:
+                add(one.sending(here, rounds=rounds, mode=mode))
+        if "round-trips" in wanted:
+            for round_trip_s in (0.02, 0.1):
+                add(
+                    one.sending(
+                        here, rounds=rounds // 3, mode=Mode.IMPLICIT, one_way_s=round_trip_s / 2
+                    )
+                )
+        if "batch" in wanted:
+            for signer in ("rsa3072", "ed25519"):
+                add(many.batch(here, signer=signer, count=20 if typed.quick else 100))
+        if "memory" in wanted:
+            counts = (20, 60) if typed.quick else (100, 1000, *((10000,) if typed.full else ()))
+            add(many.memory(here, counts=counts))
+        if "large" in wanted:
+            add(many.large(here, rounds=rounds // 3))
+        if "rehearsing" in wanted:
+            add(one.rehearsing(here, rounds=rounds // 3))
+    if not typed.quick:
+        _write(tables)
+    return 0
+
+
+def _write(tables: list[Table]) -> None:
+    RESULTS.mkdir(exist_ok=True)
+    at = datetime.now(UTC)
+    head = f"# Measured on {at:%Y-%m-%d}\n\n" + "\n".join(f"- {line}" for line in _machine()) + "\n"
+    name = RESULTS / f"{at:%Y-%m-%d}"
+    name.with_suffix(".md").write_text(
+        head + "\n" + "\n".join(table.markdown() for table in tables), encoding="utf-8"
+    )
+    facts = {"at": at.isoformat(), "machine": _machine(), "tables": [t.json() for t in tables]}
+    name.with_suffix(".json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    for table in tables:
+        if table.bars:
+            (RESULTS / f"{table.name}.svg").write_text(table.svg(), encoding="utf-8")
+
+
+def _machine() -> list[str]:
+    def first(*words: str) -> str:
+        if shutil.which(words[0]) is None:
+            return f"{words[0]}: not here"
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        return (done.stdout or done.stderr).splitlines()[0]
+
+    return [
+        f"certmail {__version__}, Python {platform.python_version()}, {os.cpu_count()} processors",
+        f"{platform.system()} {platform.release()}, {platform.machine()}",
+        first("gpg", "--version"),
+        first("openssl", "version"),
+        first("postconf", "-d", "mail_version"),
+        first("msmtp", "--version"),
+        first("neomutt", "-v"),
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
