@@ -12,7 +12,16 @@ from certmail.cli.command import Group
 from certmail.cli.json_output import echo_json
 from certmail.cli.loudness import aside
 from certmail.cli.password_stdin import password_stdin_option, piped_in
-from certmail.settings.keys import SENDER_ADDRESS
+from certmail.settings.keys import (
+    RELAY_AUTH,
+    RELAY_CA_FILE,
+    RELAY_HOST,
+    RELAY_MODE,
+    RELAY_PORT,
+    RELAY_TIMEOUT_S,
+    RELAY_USER,
+    SENDER_ADDRESS,
+)
 
 if TYPE_CHECKING:
     from certmail.delivery.outcome import Stage
@@ -21,6 +30,12 @@ if TYPE_CHECKING:
     from certmail.secrets import Source
     from certmail.secrets.keyring import KeyringEntry
     from certmail.settings.resolve import Settings
+
+_ENTRY: Final = (SENDER_ADDRESS, RELAY_HOST, RELAY_MODE, RELAY_PORT, RELAY_USER, RELAY_AUTH)
+"""What names an entry of the keyring."""
+
+_VISIT: Final = (*_ENTRY, RELAY_CA_FILE, RELAY_TIMEOUT_S)
+"""What a visit needs besides; not where else the secret could come from."""
 
 _SETTINGS: Final = (SENDER_ADDRESS, *options.RELAY)
 
@@ -42,7 +57,7 @@ def secret() -> None:
     help="Read an OAuth token from the first line of standard input.",
 )
 @options.json_option
-@options.with_settings(*_SETTINGS)
+@options.with_settings(*_VISIT)
 @click.pass_obj
 def set_(common: dict[str, Any], /, **parameters: Any) -> None:
     """Try a password or token at the relay, and keep it in the keyring if it worked.
@@ -54,7 +69,7 @@ def set_(common: dict[str, Any], /, **parameters: Any) -> None:
     from certmail.cli.relay_wiring import relay_of, settings_of, timeouts_of
     from certmail.cli.secret_source import kind_of, refuse_named_source
 
-    settings = settings_of(common, options.flags_of(parameters, *_SETTINGS))
+    settings = settings_of(common, options.flags_of(parameters, *_VISIT))
     relay = relay_of(settings)
     refuse_named_source(settings)
     source = _typed_or_piped(settings, relay, parameters)
@@ -111,7 +126,7 @@ def test(common: dict[str, Any], /, **parameters: Any) -> None:
 
 @secret.command(short_help="Remove the secret from the keyring.")
 @options.json_option
-@options.with_settings(*_SETTINGS)
+@options.with_settings(*_ENTRY)
 @click.pass_obj
 def forget(common: dict[str, Any], /, **parameters: Any) -> None:
     """Remove the password or token from the keyring.
@@ -123,7 +138,7 @@ def forget(common: dict[str, Any], /, **parameters: Any) -> None:
     from certmail.cli.relay_wiring import relay_of, settings_of
     from certmail.cli.secret_source import kind_of
 
-    settings = settings_of(common, options.flags_of(parameters, *_SETTINGS))
+    settings = settings_of(common, options.flags_of(parameters, *_ENTRY))
     relay = relay_of(settings)
     login.require_login(relay)
     entry = secrets.from_keyring(relay, kind_of(settings))

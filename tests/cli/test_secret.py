@@ -11,7 +11,7 @@ import pytest
 
 from tests.cli.conftest import PASSWORD, User
 from tests.schemas import conforms
-from tests.secrets.support import ask_keyring, no_bus, secret_service
+from tests.secrets.support import ask_keyring, no_bus, run_in_terminal, secret_service
 
 pytestmark = pytest.mark.xdist_group("keyring")
 
@@ -54,6 +54,17 @@ def nowhere(tmp_path_factory, user) -> User:
     return at_a(no_bus(tmp_path_factory.mktemp("nowhere")), user)
 
 
+def names(flags: tuple[str, ...]) -> list[str]:
+    """Keep of the way to a relay what names the entry."""
+    at = flags.index("--relay-ca-file")
+    return [*flags[:at], *flags[at + 2 :]]
+
+
+def told(ran) -> str:
+    """Give what was told, without the ends of its lines."""
+    return " ".join(ran.err.split())
+
+
 def piped(user: User, *arguments: str, password: str = PASSWORD):
     return user("secret", *arguments, "--password-stdin", stdin=f"{password}\n".encode())
 
@@ -69,12 +80,12 @@ def test_a_password_is_tried_kept_used_and_removed(keyring, user, relay, flags, 
 
     tested = person("secret", "test", *flags)
     assert tested.status == 0, tested.err
-    assert f"the password comes from the keyring, under {service} for ops" in tested.err
+    assert f"the password comes from the keyring, under {service} for ops" in told(tested)
 
-    gone = person("secret", "forget", *flags)
+    gone = person("secret", "forget", *names(flags))
     assert (gone.status, gone.out) == (0, f"removed from the keyring: {service} for ops\n")
     assert ask_keyring(keyring, service=service, user="ops").startswith("SECRET-MISSING ")
-    again = person("secret", "forget", *flags)
+    again = person("secret", "forget", *names(flags))
     assert (again.status, again.code) == (15, "SECRET-MISSING")
     assert "next: certmail secret set" in again.err
     assert relay.mailbox.delivered == []
@@ -90,9 +101,9 @@ def test_each_object_is_what_its_schema_says(keyring, user, flags, service):
     assert (made["schema"], made["service"]) == ("certmail.secret-set/1", service)
     tested = conforms(person("secret", "test", "--json", *flags).json)
     assert (tested["schema"], tested["kind"]) == ("certmail.secret-test/1", "password")
-    gone = conforms(person("secret", "forget", "--json", *flags).json)
+    gone = conforms(person("secret", "forget", "--json", *names(flags)).json)
     assert (gone["schema"], gone["service"]) == ("certmail.secret-forget/1", service)
-    refused = conforms(person("secret", "forget", "--json", *flags).json)
+    refused = conforms(person("secret", "forget", "--json", *names(flags)).json)
     assert refused["schema"] == "certmail.error/1"
 
 
@@ -138,7 +149,8 @@ def test_there_is_no_way_to_keep_what_was_not_tried(user):
 
 
 def test_nothing_is_kept_in_a_keyring_that_would_not_be_asked(nowhere, relay):
-    ran = piped(nowhere, "set", *relay.flags)
+    nowhere.extra["CERTMAIL_RELAY_PASSWORD_COMMAND"] = relay.flags[-1]
+    ran = piped(nowhere, "set", *relay.flags[:-2])
     assert (ran.status, ran.code) == (2, "SECRET-NOT-KEPT-HERE")
     assert "relay.password_command" in ran.err
 
@@ -169,7 +181,7 @@ def test_without_a_login_there_is_no_secret(nowhere, flags):
     at = flags.index("--relay-user") + 1
     nobody = (*flags[:at], "", *flags[at + 1 :])
     for act in ("set", "test", "forget"):
-        ran = nowhere("secret", act, *nobody)
+        ran = nowhere("secret", act, *(names(nobody) if act == "forget" else nobody))
         assert (ran.status, ran.code) == (2, "SECRET-NO-LOGIN")
 
 
@@ -197,7 +209,7 @@ def test_each_source_is_named_and_tried(nowhere, flags):
         nowhere.extra |= {"CREDENTIALS_DIRECTORY": "", **env}
         ran = nowhere("secret", "test", *flags, *more)
         assert ran.status == 0, ran.err
-        assert f"the password comes from {place}\n" in ran.err
+        assert f"the password comes from {place} … connecting" in told(ran)
         assert PASSWORD not in ran.out + ran.err
     ran = piped(nowhere, "test", *flags)
     assert ran.status == 0, ran.err
@@ -207,8 +219,8 @@ def test_two_sources_are_refused_with_both_names(nowhere, relay):
     file = nowhere.home / "word"
     ran = nowhere("secret", "test", *relay.flags, "--relay-password-file", str(file))
     assert (ran.status, ran.code) == (16, "SETTINGS-TWO-SOURCES")
-    assert "relay.password_command (flag --relay-password-command)" in " ".join(ran.err.split())
-    assert "relay.password_file (flag --relay-password-file)" in " ".join(ran.err.split())
+    assert "relay.password_command (flag --relay-password-command)" in told(ran)
+    assert "relay.password_file (flag --relay-password-file)" in told(ran)
     ran = piped(nowhere, "test", *relay.flags)
     assert (ran.status, ran.code) == (2, "SECRET-STDIN-CONFLICT")
     assert "relay.password_command" in ran.err
@@ -306,3 +318,23 @@ def test_a_dead_keyring_ends_in_time(short_home, user, flags):
         assert time.monotonic() - began < 40
     assert done.returncode == 15
     assert "error[SECRET-KEYRING-" in done.stderr
+
+
+# At a terminal
+
+
+@pytest.mark.peer
+def test_a_person_types_it_once_and_unseen(keyring, user, flags, service, monkeypatch):
+    for name, value in at_a(keyring, user).environment().items():
+        monkeypatch.setenv(name, value)
+    words = ["secret", "set", *flags]
+    code = f"import sys; from certmail.cli.entry import run; sys.exit(run({words!r}))"
+    status, screen = run_in_terminal(
+        code, type_in=f"{PASSWORD}\n".encode(), wait_for=b"Password of ops at "
+    )
+    assert status == 0, screen
+    # TLS is proved before anybody is asked, and the relay says whether it was typed right.
+    steps = ("connecting", "reading the password", "Password of ops at", "logging in", "let ops in")
+    assert [screen.index(step) for step in steps] == sorted(screen.index(step) for step in steps)
+    assert PASSWORD not in screen
+    assert ask_keyring(keyring, service=service, user="ops") == f"read {PASSWORD}"
