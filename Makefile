@@ -63,6 +63,12 @@ bench: $(BENCH) | gpg ## measure against what people use today; tables and chart
 man: $(RUNTIME) ## write the man pages into build/man
 	$(BIN)/python -m certmail.cli.write_manual build/man
 
+.PHONY: docs
+docs: $(DEV) ## build the documents as a site into build/site; a warning is an error
+	rm -rf build/site build/doctrees
+	SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-0} PYTHONHASHSEED=0 PYTHONDONTWRITEBYTECODE=1 \
+	$(BIN)/python -m sphinx -q -W --keep-going -n -b html -d build/doctrees docs build/site
+
 .PHONY: lock
 lock: $(VENV)/.lock-$(call sum,requirements/lock.txt) ## resolve the locks anew; UPGRADE=--upgrade takes newer releases
 	$(LOCK) -o requirements/runtime.txt

@@ -108,6 +108,7 @@ EXCEPTIONS: dict[str, tuple[str, Callable[[str], None]]] = {
     "ssh": ("connects to another machine", parses),
     "certbot": ("talks to a certificate authority", parses),
     "kubectl": ("talks to a cluster", parses),
+    "gpg --quick-generate-key": ("asks for a passphrase in a window of its own", parses),
     "gpg --card-status": ("needs a smartcard in a reader", parses),
     "gpg --edit-card": ("needs a smartcard in a reader", parses),
     "gpg --card-edit": ("needs a smartcard in a reader", parses),

@@ -72,7 +72,20 @@ PROGRAMS = (
         "echo",
     ),
     *("base64", "date", "stat", "env", "test", "true", "false", "umask", "xargs", "id", "mktemp"),
-    *("gpg", "gpgconf", "gpg-agent", "openssl", "jq", "nc", "dirname", "basename", "uname", "seq"),
+    *(
+        "gpg",
+        "gpgconf",
+        "gpg-agent",
+        "gpg-connect-agent",
+        "tty",
+        "openssl",
+        "jq",
+        "nc",
+        "dirname",
+        "basename",
+        "uname",
+        "seq",
+    ),
     *("sha256sum", "less", "awk", "kill", "install"),
 )
 """What a page may use beside certmail, python3 and what `exceptions` lists."""
