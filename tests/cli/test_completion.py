@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from certmail.cli.completion_command import SHELLS
-from tests.cli.test_every_json import ACCEPT
+from tests.cli.story import ACCEPT
 from tests.cli.test_outbox import Here
 from tests.peers import need
 from tests.test_house import HEAVY, is_in
@@ -23,7 +23,7 @@ BESIDE = Path(sys.executable).parent
 """Where `certmail` lies: a shell finds it by its name."""
 
 ASKED = [
-    ("se", ["send"]),
+    ("sen", ["send"]),
     ("outbox re", ["retry"]),
     ("explain KEY-STAL", ["KEY-STALE"]),
     ("send --relay-mode ", ["implicit", "starttls"]),
@@ -134,7 +134,7 @@ def test_zsh_offers(user):
             until="ready",
         )
         # One fit is put into the line; of several, all are listed.
-        zsh.type("certmail se\t", until=r"certmail se\x08*.*nd")
+        zsh.type("certmail sen\t", until=r"certmail sen\x08*.*d")
         zsh.type("\x15certmail explain KEY-STAL\t", until="STALE")
         zsh.type("\x15certmail send --relay-mode \t", until=r"(?s)implicit.*starttls")
         # With descriptions, where there are some.
