@@ -60,6 +60,7 @@ def test_the_wheel_holds_the_package_the_key_and_nothing_else(wheel):
         "certmail/keys/clever-cloud.asc",
         "certmail/docs/errors.md",
         "certmail/docs/exit-status.md",
+        *(f"certmail/docs/schemas/{path.name}" for path in (ROOT / "docs/schemas").iterdir()),
         *(
             str(path.relative_to(ROOT))
             for path in (ROOT / "certmail").rglob("*")

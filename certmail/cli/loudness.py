@@ -40,7 +40,7 @@ def _never(_given: Mapping[str, Any]) -> bool:
 
 
 ASKED_FOR: Final[Mapping[str, Callable[[Mapping[str, Any]], bool]]] = {
-    **dict.fromkeys(("config", "due", "explain", "inspect"), _always),
+    **dict.fromkeys(("completion", "config", "due", "explain", "inspect", "upload"), _always),
     **dict.fromkeys(("key history", "key show", "log", "outbox list", "outbox show"), _always),
     **dict.fromkeys(("relay list", "upload"), _always),
     "bundle": lambda given: given["output"] == "-",

@@ -7,13 +7,13 @@ it ends, by Ctrl-C too, and the cursor is back.
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Final, Self
 
 from certmail.cli.loudness import aside, is_hushed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from types import TracebackType
 
 EVERY_S: Final = 10.0
@@ -38,7 +38,8 @@ class Counted:
 
         self._told_at = self._clock()
         if not is_hushed() and screens.is_lively():
-            self._advance = self._bar()
+            with _taken_away_if_interrupted(self._open):
+                self._advance = self._bar()
         return self
 
     def __exit__(
@@ -72,9 +73,20 @@ class Counted:
             console=screens.console(error=True),
             transient=True,
         )
-        self._open.enter_context(bar)
+        self._open.callback(bar.stop)
+        bar.start()
         task = bar.add_task(self._what, total=self._total)
         return lambda: bar.advance(task)
+
+
+@contextmanager
+def _taken_away_if_interrupted(drawn: ExitStack) -> Iterator[None]:
+    """Ctrl-C may come while something is being put on the screen, before it can be taken away."""
+    try:
+        yield
+    except BaseException:
+        drawn.close()
+        raise
 
 
 class Awaited:
@@ -92,7 +104,9 @@ class Awaited:
 
         if self._names and not is_hushed() and screens.is_lively():
             status = screens.console(error=True).status(self._words(), spinner="line")
-            self._open.enter_context(status)
+            self._open.callback(status.stop)
+            with _taken_away_if_interrupted(self._open):
+                status.start()
             self._update = status.update
         return self
 

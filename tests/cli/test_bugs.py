@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
 import pytest
+
+from tests.schemas import conforms
 
 BROKEN = """
 import sys, click
 from certmail.cli import entry
 
 @click.command()
-def boom():
+@click.option("--json", "as_json", is_flag=True)
+def boom(as_json):
     try:
         raise ValueError("canary-7f3a in the inner text")
     except ValueError as inner:
@@ -36,6 +40,14 @@ def test_an_unexpected_exception_is_named_without_its_text(arguments):
     assert "error[BUG]" in done.stderr
     assert "canary" not in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_bug_is_told_to_scripts_without_its_text():
+    done = run("boom", "--json")
+    told = conforms(json.loads(done.stdout))
+    assert (done.returncode, told["code"], told["exit_status"]) == (1, "BUG", 1)
+    assert told["what"] == "certmail itself has failed (RuntimeError)"
+    assert "canary" not in done.stdout + done.stderr
 
 
 def test_debug_shows_where_it_happened():
