@@ -6,12 +6,12 @@ import base64
 import logging
 import re
 
-import click
 import pytest
 
 from certmail.cli import loudness
 from tests.cli.conftest import PASSWORD
 from tests.cli.story import ACCEPT
+from tests.cli.test_help import contexts
 from tests.cli.test_outbox import Here
 from tests.test_json import leaves
 
@@ -23,10 +23,9 @@ def here(user):
     return Here(user.home, user.gnupg, {})
 
 
-@pytest.mark.parametrize("path", [path for path, _ in leaves()], ids=" ".join)
-def test_every_command_can_be_quiet_and_verbose(path):
-    command = dict(leaves())[path]
-    known = {name for p in command.get_params(click.Context(command)) for name in p.opts}
+@pytest.mark.parametrize("context", contexts(), ids=lambda one: one.command_path)
+def test_every_command_can_be_quiet_and_verbose(context):
+    known = {name for option in context.command.get_params(context) for name in option.opts}
     assert {"-q", "--quiet", "-v", "--verbose"} <= known
 
 
