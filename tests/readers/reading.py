@@ -37,7 +37,8 @@ class Reading:
 
     ``opened`` is the entity that was signed, ``shown`` the text a person sees. ``signed_by`` is
     what the program says about who made a good signature: a fingerprint, or a name. ``tried``
-    lists places outside this machine that it turned to.
+    lists places outside this machine that it turned to. ``offered`` tells whether it offers to take
+    the sender's key from among the attachments.
     """
 
     opened: bytes | None = field(default=None, repr=False)
@@ -46,6 +47,7 @@ class Reading:
     attachment: bytes | None = field(default=None, repr=False)
     subject: str | None = None
     tried: tuple[str, ...] | None = None
+    offered: bool | None = None
     said: str = ""
 
 

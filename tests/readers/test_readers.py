@@ -61,6 +61,8 @@ def test_a_reader_opens_what_is_sent_and_nothing_else(
     assert not judge(altered, broken, reader.signs)[Sign.OPENED], broken.said
     assert broken.signed_by is None
     assert unknown.signed_by is None, unknown.said
+    # Whoever never met the sender finds the key where the letter says that it is.
+    assert unknown.offered in {None, True}, unknown.said
 
 
 def test_every_message_has_two_readers_and_every_trait_a_message():

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from certmail.key import armor
+from certmail.recipient import CLEVER_CLOUD
 from tests.peers import need
 from tests.readers.marionette import Marionette
 from tests.readers.reading import Kind, Reading, Sign, run
@@ -33,13 +34,15 @@ if TYPE_CHECKING:
 
 PORT = 2828  # Marionette's own; nobody else is in the namespace
 START_S = 120
-SHOW_S = 15
+SHOW_S = 40
 
 # No other account, no greeting, no look for news.
 PREFERENCES = {
     "mail.accountmanager.accounts": "account1",
     "mail.accountmanager.localfoldersserver": "server1",
     "mail.account.account1.server": "server1",
+    "mail.account.account1.identities": "id1",
+    "mail.identity.id1.useremail": CLEVER_CLOUD.address.text,
     "mail.server.server1.type": "none",
     "mail.server.server1.hostname": "Local Folders",
     "mail.server.server1.name": "Local Folders",
@@ -110,23 +113,35 @@ panes.threadTree.selectedIndex = index;
 const shown = panes.messageBrowser.contentWindow;
 const pick = name => shown.document.getElementById(name);
 const end = Date.now() + patience * 1000;
-const broken = () => pick("encryptedHdrIcon").getAttribute("src")?.endsWith("-notok.svg");
-// The header is drawn first; the lock and the seal follow when the message has been opened.
 const text = () => shown.getMessagePaneBrowser().contentDocument.body?.textContent ?? "";
-while (Date.now() < end && !(shown.gMessage?.messageId === id && !pick("encryptedHdrIcon").hidden
-    && (broken() || !pick("signedHdrIcon").hidden && shown.currentAttachments.length && text()))) {
+const opened = () => !pick("encryptedHdrIcon").hidden && !pick("signedHdrIcon").hidden
+  && shown.currentAttachments.length && text();
+// The header is drawn first; lock and seal follow while the message is read. What has neither some
+// time after it was read to its end was not opened.
+let loaded = Infinity;
+while (Date.now() < Math.min(end, loaded + 3000)) {
+  if (shown.gMessage?.messageId === id && shown.msgLoaded) {
+    if (opened()) break;
+    loaded = Math.min(loaded, Date.now());
+  }
   await new Promise(go => setTimeout(go, 50));
 }
 const module = name => ChromeUtils.importESModule(`chrome://openpgp/content/modules/${name}`);
 const { EnigmailKeyRing } = module("keyRing.sys.mjs");
 const keyId = shown.Enigmail.hdrView.msgSignatureKeyId;
+const known = keyId && EnigmailKeyRing.getKeyById(keyId);
+const offered = () => !pick("openpgpKeyBox").hidden;
+while (keyId && !known && !offered() && Date.now() < end) {
+  await new Promise(go => setTimeout(go, 50));
+}
 const attachment = shown.currentAttachments[0];
 const octets = attachment ? new Uint8Array(await attachment.fetchAttachment()) : null;
 return {
   subject: pick("expandedsubjectBox").value.textContent.trim(),
   encrypted: pick("encryptedHdrIcon").getAttribute("src"),
   signed: pick("signedHdrIcon").getAttribute("src"),
-  key: keyId ? EnigmailKeyRing.getKeyById(keyId)?.fpr : null,
+  key: known?.fpr ?? null,
+  offered: offered(),
   text: text(),
   name: attachment?.name ?? null,
   attachment: octets && btoa(Array.from(octets, octet => String.fromCharCode(octet)).join("")),
@@ -161,7 +176,7 @@ class Thunderbird:
         (profile / "user.js").write_text(
             "".join(
                 f"user_pref({json.dumps(name)}, {json.dumps(value)});\n"
-                for name, value in PREFERENCES.items()
+                for name, value in (PREFERENCES | key_of_identity(messages[0])).items()
             )
         )
         (room / "job.json").write_text(
@@ -198,8 +213,14 @@ class Thunderbird:
             attachment=base64.b64decode(attachment) if attachment else None,
             subject=told["subject"],
             tried=tuple(told["tried"]),
+            offered=told["offered"],
             said=json.dumps(told)[:2000],
         )
+
+
+def key_of_identity(message: Message) -> dict[str, str]:
+    """Say that the account has a key: without, attached keys are not looked at."""
+    return {"mail.identity.id1.openpgp_key_id": message.recipient.key_id}
 
 
 def alone() -> tuple[str, ...]:
