@@ -204,6 +204,14 @@ def of_domain(domain: str) -> Provider | None:
     )
 
 
-def of_host(host: str) -> Provider | None:
-    """Give the provider that a relay's host belongs to."""
-    return next((provider for provider in PROVIDERS if provider.host == host), None)
+def of_relay(host: str, port: int) -> Provider | None:
+    """Give the provider whose relay this is; on loopback the port alone tells one from another."""
+    return next(
+        (
+            provider
+            for provider in PROVIDERS
+            if provider.host == host
+            and (provider.authority is Authority.PUBLIC or provider.port == port)
+        ),
+        None,
+    )

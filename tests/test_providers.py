@@ -64,3 +64,17 @@ def test_those_that_take_no_password_say_so():
 def test_a_server_with_its_own_certificate_asks_for_the_authority():
     own = {provider.name for provider in PROVIDERS if provider.authority is Authority.OWN}
     assert own == {"proton-bridge", "postfix"}
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "name"),
+    [
+        ("smtp.gmail.com", 587, "gmail"),
+        ("127.0.0.1", 1025, "proton-bridge"),
+        ("127.0.0.1", 587, None),
+        ("smtp.example.org", 465, None),
+    ],
+)
+def test_a_relay_that_is_set_is_recognised_and_a_loopback_one_by_its_port(host, port, name):
+    found = providers.of_relay(host, port)
+    assert (found.name if found else None) == name

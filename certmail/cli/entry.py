@@ -41,6 +41,7 @@ _FOREIGN_LOGGERS: Final = ("gnupg", "asyncio", "aiosmtplib", "keyring")
 
 
 _COMMANDS: Final = (
+    ("setup", "setup_command:setup", "Set up sender, key, relay and password, and test them."),
     ("verify-key", "key_commands:verify_key", "Tell whether a key is the pinned one, and usable."),
     ("key", "key_group:key", "Look at the recipient's key, and for newer copies of it."),
     ("check", "bundle_commands:check", "Tell whether the provider would take a bundle."),

@@ -46,7 +46,7 @@ ASKED_FOR: Final[Mapping[str, Callable[[Mapping[str, Any]], bool]]] = {
     "bundle": lambda given: given["output"] == "-",
     "key export": lambda given: given["output"] is None,
     # What consent is given on must be seen.
-    "send": lambda given: not given["yes"],
+    **dict.fromkeys(("send", "setup"), lambda given: not given["yes"]),
 }
 """Commands whose text is what was asked for, by their words; all others judge or act."""
 

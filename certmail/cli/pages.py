@@ -15,6 +15,7 @@ or refuses.
 
 First steps:
   certmail rehearse                 the whole job, on a throw-away set-up
+  certmail setup                    address, key, relay, password: step by step
   certmail doctor                   is everything here that a send needs?
   certmail key refresh              look for the newest copy of the key
 
@@ -104,6 +105,19 @@ _PAGES: Final = {
             ("~/.config/certmail/config.toml", "the settings; `certmail config` shows the place"),
             ("~/.local/state/certmail/", "outbox, log, copies of the key, records"),
         ),
+    ),
+    "setup": Page(
+        (
+            Example("certmail setup", "step by step, at a terminal; run it again to go on"),
+            Example(
+                "certmail setup --from ops@example.org --provider fastmail",
+                "with two of the answers given",
+            ),
+            Example("certmail setup --discover", "ask the DNS for the mail domain's relay"),
+        ),
+        _statuses(0, 2, 10, 11, 12, 13, 15, 16, 130, done="a send would find what it needs"),
+        ("doctor", "config", "docs/setup.md", "docs/settings.md"),
+        (("~/.config/certmail/config.toml", "what was answered; `certmail config` shows it"),),
     ),
     "verify-key": _VERIFY_KEY,
     "key verify": _VERIFY_KEY,

@@ -18,14 +18,14 @@ _SUBJECTS: Final = (
     ("What is shown", ("outcome", "host", "since", "everything")),
     ("What is meant", ("accepted",)),
     ("The request", ("note", "set_request_")),
-    ("Who signs", ("set_sender_",)),
+    ("Who signs", ("set_sender_", "make_key", "no_passphrase")),
     ("The recipient's key", ("given", "set_key_", "offline", "require_fresh")),
     ("The recipient's key", ("accept_expired_key",)),
-    ("The relay", ("set_relay_", "password_stdin", "token_stdin")),
+    ("The relay", ("provider", "discover", "set_relay_", "password_stdin", "token_stdin")),
     ("Delivery", ("dry_run", "wait", "connections", "again", "resend_unknown")),
     ("Delivery", ("first_pause", "now")),
     ("GnuPG", ("set_gnupg_",)),
-    ("Consent", ("yes",)),
+    ("Consent", ("yes", "skip")),
     ("Output", ("output", "html", "export", "in_place", "backup", "key_format")),
     (
         "Output",
@@ -45,7 +45,7 @@ _PURPOSES: Final = (
     ("Sending", ("upload", "send", "outbox")),
     ("The recipient's key", ("key", "verify-key")),
     ("Afterwards", ("log", "due")),
-    ("The set-up", ("config", "secret", "relay", "completion", "explain")),
+    ("The set-up", ("setup", "config", "secret", "relay", "completion", "explain")),
 )
 
 COMMANDS: Final = "Commands"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from certmail.message.seal import Signer
     from certmail.secrets import Source
     from certmail.settings.resolve import Settings
-    from certmail.values import Address
+    from certmail.values import Address, Fingerprint
 
 
 _tell: Final = Teller(__name__)
@@ -83,13 +83,19 @@ class Workbench:
 
     def signer(self) -> Signer:
         """Find the user's signing key."""
+        from certmail.settings.keys import SENDER_KEY
+
+        return self.signer_of(self.settings.get(SENDER_KEY))
+
+    def signer_of(self, fingerprint: Fingerprint | None) -> Signer:
+        """Find the key of that fingerprint, or the one that speaks for the sender."""
         from certmail.gnupg.signers import find_signer
-        from certmail.settings.keys import SENDER_ADDRESS, SENDER_KEY, SENDER_NAME
+        from certmail.settings.keys import SENDER_ADDRESS, SENDER_NAME
 
         return find_signer(
             self.gpg,
             address=self.settings.get(SENDER_ADDRESS),
-            fingerprint=self.settings.get(SENDER_KEY),
+            fingerprint=fingerprint,
             name=self.settings.get(SENDER_NAME),
             home=None,
             env=self.env,
@@ -100,14 +106,11 @@ class Workbench:
         from certmail.gnupg.engine import GnuPG
         from certmail.settings.keys import GNUPG_SIGN_TIMEOUT_S
 
-        somebody_there = sys.stdin.isatty() or any(
-            os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")
-        )
         return GnuPG(
             self.gpg,
             self.env,
             sign_timeout_s=float(self.settings.require(GNUPG_SIGN_TIMEOUT_S)),
-            pinentry="default" if somebody_there else "error",
+            pinentry="default" if somebody_there() else "error",
         )
 
     def relay(self, sender: Address) -> Relay:
@@ -129,6 +132,11 @@ class Workbench:
         if relay.user is None:
             return None
         return secret_source(self.settings, relay, piped_in=self.piped_in, env=self.env)
+
+
+def somebody_there() -> bool:
+    """Tell whether a pinentry could be answered: on our terminal, or in a window."""
+    return sys.stdin.isatty() or any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY")))
 
 
 def read_key(path: Any) -> tuple[bytes, str]:

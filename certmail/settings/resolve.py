@@ -156,7 +156,7 @@ def load(
             those of ``resolve``.
     """
     named = config if config is not None else environ.get(CONFIG_VARIABLE)
-    path = usual_path() if named is None else _expanded(named)
+    path = settings_path(environ, config)
     try:
         entries = settings_file.parse(settings_file.read(path), path=str(path))
     except FileNotFoundError:
@@ -164,6 +164,12 @@ def load(
             raise settings_file.unreadable(path, reason="there is no such file") from None
         entries = ()
     return resolve(flags=flags, environ=environ, entries=entries, path=path)
+
+
+def settings_path(environ: Mapping[str, str], config: str | None) -> Path:
+    """Tell which file counts: the one ``--config`` names, or the variable, or the usual one."""
+    named = config if config is not None else environ.get(CONFIG_VARIABLE)
+    return usual_path() if named is None else _expanded(named)
 
 
 def usual_path() -> Path:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 from certmail import durable
 from certmail.errors import SettingsError
 from certmail.settings import file as settings_file
-from certmail.settings.keys import RELAY_PASSWORD_COMMAND, Key
+from certmail.settings.keys import COMMANDS, Key
 from certmail.settings.resolve import resolve, shown
 from certmail.values import Fingerprint, Hostname, printable
 
@@ -198,7 +198,7 @@ def _spelled(value: object, *, key: Key[object]) -> str | None:
 
 def _read(value: object, *, key: Key[object]) -> object:
     """Give the value as its key reads it, so that a command is shown by its program alone."""
-    return key.read(value) if key is RELAY_PASSWORD_COMMAND and isinstance(value, str) else value
+    return key.read(value) if key.name in COMMANDS and isinstance(value, str) else value
 
 
 def _named(path: Path) -> str:

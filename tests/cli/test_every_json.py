@@ -17,6 +17,7 @@ from tests.test_json import KEPT, PARTS
 
 ELSEWHERE = {
     "certmail.acme-test/1": "tests/cli/test_acme.py",
+    "certmail.setup/1": "tests/cli/setup/test_told.py",
     **dict.fromkeys(
         ("certmail.secret-set/1", "certmail.secret-test/1", "certmail.secret-forget/1"),
         "tests/cli/test_secret.py",
