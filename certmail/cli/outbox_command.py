@@ -92,6 +92,7 @@ def retry(common: dict[str, Any], /, names: tuple[str, ...], **parameters: Any) 
 
     flags = options.flags_of(parameters, *_RETRYING, *options.KEY_AGE, *options.RELAY)
     bench = workbench(common, flags, piped_in=piped_in(parameters))
+    bench.require_one_source()
     with office.outbox() as kept:
         chosen = _chosen(kept, names, parameters, at=bench.at)
         if not chosen:

@@ -350,8 +350,7 @@ _PAGES: Final = {
         (
             Example("certmail secret set", "type it unseen; it is tried, then kept"),
             Example(
-                "pass show mail/ops | certmail secret set --password-stdin",
-                "take it from another program",
+                "certmail secret set --password-stdin < password", "take it from a pipe or file"
             ),
         ),
         _statuses(0, 2, 13, 15, 16, done="the relay took it, and the keyring keeps it"),

@@ -24,19 +24,32 @@ def secret_source(
         UsageError: ``SECRET-STDIN-CONFLICT``. SecretError: ``SECRET-KIND``.
     """
     from certmail import secrets
+
+    require_one_source(settings, piped_in=piped_in)
+    if piped_in is not None:
+        return piped_in
+    if named_source(settings) is not None:
+        return _from_setting(settings, env)
+    return secrets.from_usual_places(relay, kind_of(settings), env)
+
+
+def require_one_source(settings: Settings, *, piped_in: Source | None) -> None:
+    """Refuse two sources, and one of a kind that the login which is demanded cannot take.
+
+    Raises:
+        UsageError: ``SECRET-STDIN-CONFLICT``. SecretError: ``SECRET-KIND``.
+    """
     from certmail.delivery.auth import require_fitting
+    from certmail.settings.keys import RELAY_AUTH, RELAY_TOKEN_COMMAND
 
     named = named_source(settings)
-    if piped_in is not None:
-        if named is not None:
-            _refuse_two(named)
-        source = piped_in
-    elif named is not None:
-        source = _from_setting(settings, env)
-    else:
-        source = secrets.from_usual_places(relay, kind_of(settings), env)
-    require_fitting(relay, source.kind)
-    return source
+    if piped_in is not None and named is not None:
+        _refuse_two(named)
+    kind = None if piped_in is None else piped_in.kind
+    if named is not None:
+        kind = SecretKind.TOKEN if named.name == RELAY_TOKEN_COMMAND.name else SecretKind.PASSWORD
+    if kind is not None:
+        require_fitting(settings.require(RELAY_AUTH), kind)
 
 
 def named_source(settings: Settings) -> Key[object] | None:

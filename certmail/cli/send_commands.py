@@ -307,10 +307,11 @@ class _Asking:
 
 
 def _require_relay(bench: Workbench) -> None:
-    """Miss a relay before a passphrase is asked for, not after."""
+    """Miss a relay, or a way to log in there, before a passphrase is asked for, not after."""
     from certmail.settings.keys import RELAY_HOST
 
     bench.settings.require(RELAY_HOST)
+    bench.require_one_source()
 
 
 def _seal(

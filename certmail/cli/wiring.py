@@ -125,6 +125,12 @@ class Workbench:
 
         return timeouts_of(self.settings)
 
+    def require_one_source(self) -> None:
+        """Refuse two sources of the secret, or one that no login takes, before anything is done."""
+        from certmail.cli.secret_source import require_one_source
+
+        require_one_source(self.settings, piped_in=self.piped_in)
+
     def secret(self, relay: Relay) -> Source | None:
         """Name where the password or token would come from; nothing is read yet."""
         from certmail.cli.secret_source import secret_source

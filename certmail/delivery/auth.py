@@ -68,7 +68,7 @@ def choose(offered: Collection[str], *, relay: Relay, kind: SecretKind) -> Mecha
         RelayError: ``RELAY-AUTH-NOT-OFFERED``, ``RELAY-AUTH-MECHANISM``.
         SecretError: ``SECRET-KIND``.
     """
-    require_fitting(relay, kind)
+    require_fitting(relay.login, kind)
     names = {name.upper() for name in offered}
     if not names:
         raise RelayError(
@@ -88,15 +88,14 @@ def expected_kind(relay: Relay) -> SecretKind:
     return SecretKind.PASSWORD if relay.login is Login.AUTO else _named(relay.login).kind
 
 
-def require_fitting(relay: Relay, kind: SecretKind) -> None:
+def require_fitting(login: Login, kind: SecretKind) -> None:
     """Refuse, before anything is dialled, a login that cannot take the secret there is.
 
     Raises:
         SecretError: ``SECRET-KIND``.
     """
-    mechanism = _wanted(relay, kind)[0]
-    if mechanism.kind is not kind:
-        refuse_kind(mechanism, kind)
+    if login is not Login.AUTO and _named(login).kind is not kind:
+        refuse_kind(_named(login), kind)
 
 
 def refuse_kind(mechanism: Mechanism, kind: SecretKind) -> NoReturn:

@@ -233,7 +233,7 @@ def refuse_without_source(relay: Relay, secret: SecretSource | None) -> None:
             next="certmail secret set, or take the relay's user out of the settings",
         )
     if relay.user is not None and secret is not None:
-        auth.require_fitting(relay, secret.kind)
+        auth.require_fitting(relay.login, secret.kind)
 
 
 def _refuse_forged(what: str) -> NoReturn:

@@ -271,6 +271,16 @@ def test_a_retry_takes_it_from_there_as_well(nowhere, bundle, flags, accepted):
     assert ran.status == 0, ran.err
 
 
+def test_two_sources_are_refused_before_anything_is_sealed(nowhere, bundle, relay, accepted):
+    for more, code in (
+        (["--password-stdin"], "SECRET-STDIN-CONFLICT"),
+        (["--relay-auth", "xoauth2"], "SECRET-KIND"),
+    ):
+        ran = nowhere("send", bundle, "--yes", *accepted, *relay.flags, *more, stdin=b"x\n")
+        assert ran.code == code
+    assert "the outbox is empty" in nowhere("outbox", "list").out
+
+
 # Where a password must not be
 
 
