@@ -82,6 +82,7 @@ def _endpoint(book: Book) -> Endpoint:
         found = discovered(book, domain)
         if found is not None:
             return found
+        book.talk.turn(TITLE)
         word = None
 
 

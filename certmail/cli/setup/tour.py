@@ -34,12 +34,14 @@ def walk(book: Book) -> tuple[Step, ...]:
             book.talk.say(f"This needs what is missing above: {', '.join(broken)}.")
             taken: tuple[Step, ...] = tuple(Step(name, Outcome.SKIPPED) for name in names)
         else:
-            taken = _take(book, names, take)
+            taken = _take(book, names, take, title=title)
         done |= {step.name: step for step in taken}
     return tuple(done.values())
 
 
-def _take(book: Book, names: tuple[str, ...], take: Callable[[Book], Any]) -> tuple[Step, ...]:
+def _take(
+    book: Book, names: tuple[str, ...], take: Callable[[Book], Any], *, title: str
+) -> tuple[Step, ...]:
     """Take one step, again and again while somebody at the terminal wishes so."""
     while True:
         try:
@@ -50,6 +52,7 @@ def _take(book: Book, names: tuple[str, ...], take: Callable[[Book], Any]) -> tu
             book.talk.trouble(error)
             if book.talk.asks and book.talk.confirm("Try this step again", default=True):
                 book.ask_anew(names)
+                book.talk.turn(f"{title}, again")
                 continue
             skipped = (Step(name, Outcome.SKIPPED) for name in names[:-1])
             return *skipped, Step(names[-1], Outcome.FAILED, problems=(Problem.of(error),))
