@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,12 @@ UNITS = ROOT / "docs" / "units"
 def make_knows(command: str) -> None:
     """The target is there, and what it would do can be worked out."""
     ended = subprocess.run(
-        ["make", "--dry-run", *command.split("#", maxsplit=1)[0].split()[1:]],
+        [
+            "make",
+            "--dry-run",
+            f"PYTHON={sys.executable}",
+            *command.split("#", maxsplit=1)[0].split()[1:],
+        ],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -38,7 +44,11 @@ def make_knows(command: str) -> None:
 
 def units_are_there(command: str) -> None:
     """Each unit that is named is a file of ours, whose command line parses."""
-    named = re.findall(r"[\w-]+\.(?:timer|service)", command)
+    # What stands between "@" and the kind is the instance of a template.
+    named = [
+        re.sub(r"@[^@]*(\.\w+)$", r"@\1", name)
+        for name in re.findall(r"[\w.@-]+\.(?:timer|service)", command)
+    ]
     assert all((UNITS / name).is_file() for name in named), command
     for name in named:
         service = UNITS / name.replace(".timer", ".service")
@@ -61,7 +71,7 @@ def names_our_project(command: str) -> None:
 
 def certmail_knows(command: str) -> None:
     """The command is there, and every option on it."""
-    words = shlex.split(command, comments=True)
+    words = shlex.split(command.rpartition("| ")[2], comments=True)
     assert words[0] == "certmail", command
     assert unknown_in(words[1:]) is None, unknown_in(words[1:])
 
@@ -122,6 +132,11 @@ EXCEPTIONS: dict[str, tuple[str, Callable[[str], None]]] = {
 
 
 def exception_for(command: str) -> tuple[str, Callable[[str], None]] | None:
-    """Find the longest beginning that is excepted."""
-    fits = [words for words in EXCEPTIONS if command == words or command.startswith(words + " ")]
+    """Find the longest beginning that is excepted, of the command or of the end of its pipe."""
+    typed = {command, command.rpartition("| ")[2]}
+    fits = [
+        words
+        for words in EXCEPTIONS
+        if any(one == words or one.startswith(words + " ") for one in typed)
+    ]
     return EXCEPTIONS[max(fits, key=len)] if fits else None

@@ -3,9 +3,9 @@
 ``operator`` is somebody who has set certmail up; ``newcomer`` has the program and a bundle, and
 neither settings nor keys. More words add to it: ``outbox`` (messages that wait and that arrived),
 ``down`` (the relay does not answer), ``nothing`` (no bundle), ``shipped`` (no copy of the key but
-the one that ships). A page's text is written for the
-world; what it names is put in its place here (`Machine.here`), and back in what is seen
-(`Machine.told`).
+the one that ships). A page's text
+is written for the world; what it names is put in its place here (`Machine.here`), and back in what
+is seen (`Machine.told`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ import os
 import re
 import shutil
 import socket
+import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -164,7 +166,10 @@ def machine(words: str, *, folder: Path, made: Materials, port: str | None) -> I
             write_settings(home, made, relay_port=relay_port, key_file=key_file)
         if "nothing" not in kinds:
             write_files(home, made)
-        shell = Shell(folder / "shell", environment(home, gnupg, folder))
+        passing = stack.enter_context(temporary())
+        shell = Shell(
+            folder / "shell", {**environment(home, gnupg, folder), "TMPDIR": str(passing)}
+        )
         write_programs(folder, made)
         shell.start(home)
         found = Machine(home, shell, relay_port, mailbox=mailbox)
@@ -214,6 +219,23 @@ def write_settings(home: Path, made: Materials, *, relay_port: int, key_file: Pa
     )
 
 
+@contextlib.contextmanager
+def temporary() -> Iterator[Path]:
+    """Give a folder with a short name for what a page makes in passing, GnuPG homes among it."""
+    folder = Path(tempfile.mkdtemp(prefix="cm-", dir="/tmp"))
+    try:
+        yield folder
+    finally:
+        for home in folder.iterdir():
+            if home.is_dir():
+                subprocess.run(
+                    ["gpgconf", "--homedir", home, "--kill", "all"],
+                    stderr=subprocess.DEVNULL,
+                    check=False,
+                )
+        shutil.rmtree(folder)
+
+
 def private(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch(mode=0o600)
@@ -241,7 +263,7 @@ def write_files(home: Path, made: Materials) -> None:
         private(place / "chain.pem", b"".join(chain))
         private(place / "fullchain.pem", leaf + b"".join(chain))
     shutil.copy(key_copy(), home / "clever-cloud.asc")
-    for name in ("docs", "keys"):
+    for name in ("docs", "keys", "tests"):
         (home / name).symlink_to(ROOT / name)
 
 

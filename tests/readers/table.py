@@ -46,14 +46,14 @@ class Table:
         return "\n\n".join(
             [
                 f"Found on {datetime.now(UTC):%Y-%m-%d}.",
-                "### The messages",
+                "## The messages",
                 *_messages(),
-                "### What certmail sends: one signed and encrypted OpenPGP message (RFC 3156 §6.2)",
+                "## What certmail sends: one signed and encrypted OpenPGP message (RFC 3156 §6.2)",
                 self._form(Form.COMBINED),
                 "\n".join(f"- {r.name}: {r.note}." for r in READERS if r.note),
-                "### The other form: multipart/signed inside (RFC 3156 §6.1), which it never sends",
+                "## The other form: multipart/signed inside (RFC 3156 §6.1), which it never sends",
                 self._form(Form.ENCAPSULATED),
-                "### A packet of type 20, which it never sends",
+                "## A packet of type 20, which it never sends",
                 self._would_open(),
             ]
         )
