@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import re
 import sys
@@ -17,7 +18,7 @@ from certmail.errors import CertmailError, SettingsError
 from certmail.settings import file as settings_file
 from certmail.settings import keys
 from certmail.settings.resolve import Settings, load, resolve
-from certmail.submission import Mode
+from certmail.submission import Login, Mode
 from certmail.values import Address, Fingerprint, Hostname
 
 ROOT = Path(__file__).parent.parent
@@ -201,6 +202,45 @@ def test_the_words_about_a_password_tell_where_passwords_live_and_never_quote_on
     assert "relay.password_command" in error.next
 
 
+SOURCES = {
+    "relay.password_command": "pass show mail/ops",
+    "relay.password_file": "/etc/certmail/password",
+    "relay.password_credential": "handed-over",
+    "relay.token_command": "oauth-token ops",
+}
+
+
+@pytest.mark.parametrize(("one", "other"), [*itertools.combinations(SOURCES, 2)])
+def test_two_sources_of_the_secret_are_refused_with_both_places(one, other):
+    """Which of them is meant must not be a matter of rank."""
+    environ = {"CERTMAIL_" + other.upper().replace(".", "_"): SOURCES[other]}
+    error = refusal(f"{one} = '{SOURCES[one]}'\n", environ=environ)
+    assert error.code == "SETTINGS-TWO-SOURCES"
+    assert f"{one} (/etc/certmail.toml:1)" in error.what
+    assert f"{other} (environment CERTMAIL_" in error.what
+    assert not any(SOURCES[name] in error.what + error.next for name in (one, other))
+
+
+@pytest.mark.parametrize("one", SOURCES)
+def test_a_source_given_twice_is_one_source(one):
+    settings = settle(f"{one} = '{SOURCES[one]}'\n", flags={one: SOURCES[one]})
+    assert [row.name for row in settings.rows() if row.name in SOURCES and row.origin] == [one]
+
+
+@pytest.mark.parametrize("name", ["certmail-password", "a", "A.b_c-1", "0" * 64])
+def test_a_credential_has_a_name_that_stays_in_its_folder(name):
+    assert settle(f"relay.password_credential = '{name}'\n").get(keys.RELAY_PASSWORD_CREDENTIAL)
+    for wrong in (f"../{name}", f"/{name}", f".{name}", f"{name}/x", f"{name} ", "", "x" * 65):
+        assert refusal(f"relay.password_credential = '{wrong}'\n").code == "SETTINGS-VALUE"
+
+
+def test_a_login_is_one_that_certmail_speaks():
+    for login in Login:
+        assert settle(f"relay.auth = '{login.value}'\n").get(keys.RELAY_AUTH) is login
+    for wrong in ("PLAIN", "cram-md5", "scram-sha-1", "none", ""):
+        assert refusal(f"relay.auth = '{wrong}'\n").code == "SETTINGS-VALUE"
+
+
 def test_a_slip_in_the_name_of_the_password_command_is_only_a_slip():
     error = refusal('relay.password_comand = "pass show x"')
     assert (error.code, error.next) == (
@@ -271,6 +311,12 @@ def test_a_value_that_a_stronger_layer_covers_is_judged_all_the_same():
 def test_a_relative_path_is_understood_on_the_command_line_only():
     assert settle(flags={"key.file": "key.asc"}).get(keys.KEY_FILE) == Path("key.asc")
     assert refusal(environ={"CERTMAIL_KEY_FILE": "key.asc"}).code == "SETTINGS-VALUE"
+
+
+def test_a_token_command_is_shown_without_its_words():
+    settings = settle("relay.token_command = 'oauth --refresh canary-hunter2'")
+    assert {row.name: row.shown for row in settings.rows()}["relay.token_command"] == "oauth …"
+    assert "canary-hunter2" not in str(refusal('relay.token_command = "\'canary-hunter2"'))
 
 
 def test_a_password_command_is_shown_without_its_words():
