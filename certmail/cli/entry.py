@@ -85,16 +85,15 @@ A run loads the one that was typed, and the list of all of them loads none."""
     metavar="FILE",
     help="Read this settings file instead of the usual one.",
 )
-@click.option("--debug", is_flag=True, help="Show where a bug of certmail happened.")
 @click.pass_context
-def certmail(context: click.Context, settings_file: str | None, debug: bool) -> None:  # noqa: FBT001 - click's flag
+def certmail(context: click.Context, settings_file: str | None) -> None:
     """Hand a TLS private key to Clever Cloud by signed and encrypted mail, or refuse.
 
     It verifies the provider's pinned OpenPGP key, checks the PEM bundle, seals it with GnuPG, and
     submits it over verified TLS. No flag, file or variable changes the recipient or turns a
     refusal off.
     """
-    context.obj = {**(context.obj or {}), "settings_file": settings_file, "debug": debug}
+    context.obj = {**(context.obj or {}), "settings_file": settings_file}
 
 
 def run(arguments: Sequence[str], *, world: World | None = None) -> int:

@@ -68,6 +68,13 @@ def options() -> list[click.Option]:
             callback=_hear_verbose,
             help="Tell what is done, on standard error; -vv tells more.",
         ),
+        # `entry` looks for the word itself, since a bug may come before anything is read.
+        click.Option(
+            ["--debug"],
+            is_flag=True,
+            expose_value=False,
+            help="Show where a bug of certmail happened.",
+        ),
     ]
 
 

@@ -13,8 +13,9 @@ from tests.schemas import conforms
 BROKEN = """
 import sys, click
 from certmail.cli import entry
+from certmail.cli.command import Command
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--json", "as_json", is_flag=True)
 def boom(as_json):
     try:
@@ -50,8 +51,9 @@ def test_a_bug_is_told_to_scripts_without_its_text():
     assert "canary" not in done.stdout + done.stderr
 
 
-def test_debug_shows_where_it_happened():
-    shown = run("--debug", "boom").stderr
+@pytest.mark.parametrize("arguments", [("--debug", "boom"), ("boom", "--debug")])
+def test_debug_shows_where_it_happened(arguments):
+    shown = run(*arguments).stderr
     assert "RuntimeError, text withheld" in shown
     assert "ValueError, text withheld" in shown
     assert "boom" in shown

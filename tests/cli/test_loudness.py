@@ -26,7 +26,7 @@ def here(user):
 @pytest.mark.parametrize("context", contexts(), ids=lambda one: one.command_path)
 def test_every_command_can_be_quiet_and_verbose(context):
     known = {name for option in context.command.get_params(context) for name in option.opts}
-    assert {"-q", "--quiet", "-v", "--verbose"} <= known
+    assert {"-q", "--quiet", "-v", "--verbose", "--debug"} <= known
 
 
 SILENT = {
