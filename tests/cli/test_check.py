@@ -98,8 +98,8 @@ def test_every_page_fits_80_columns_and_shows_no_body(name):
 TERMINALS = {
     "60": {"COLUMNS": "60"},
     "40": {"COLUMNS": "40"},
-    "colour": {"FORCE_COLOR": "1", "TERM": "xterm-256color"},
-    "colour-60": {"FORCE_COLOR": "1", "TERM": "xterm-256color", "COLUMNS": "60"},
+    "colour": {"CLICOLOR_FORCE": "1", "TERM": "xterm-256color"},
+    "colour-60": {"CLICOLOR_FORCE": "1", "TERM": "xterm-256color", "COLUMNS": "60"},
     "ascii": {"PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii", "LC_ALL": "C"},
     "ascii-60": {"PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii", "LC_ALL": "C", "COLUMNS": "60"},
 }
