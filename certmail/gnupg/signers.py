@@ -50,14 +50,26 @@ class SecretKey:
 
 
 def list_secret_keys(gpg: Gpg, *, home: Path | None, env: Mapping[str, str]) -> list[SecretKey]:
-    """List the secret keys of ``home``, or of the user's own home."""
-    wrapper = gnupg.GPG(
-        gpgbinary=gpg.path,
-        gnupghome=str(home) if home else None,
-        options=list(LIST_OPTIONS),
-        env=dict(env),
-        encoding="utf-8",
-    )
+    """List the secret keys of ``home``, or of the user's own home.
+
+    Raises:
+        SealError: ``GPG-FAILED``.
+    """
+    try:
+        wrapper = gnupg.GPG(
+            gpgbinary=gpg.path,
+            gnupghome=str(home) if home else None,
+            options=list(LIST_OPTIONS),
+            env=dict(env),
+            encoding="utf-8",
+        )
+    except (OSError, ValueError):  # a line that GnuPG rejects in /etc/gnupg/gpg.conf, for one
+        raise SealError(
+            "GPG-FAILED",
+            "GnuPG does not even tell how it is set up",
+            why="it is asked which secret keys there are to sign with",
+            next="gpg --list-secret-keys shows what it complains about",
+        ) from None
     wrapper.decode_errors = "replace"
     return [
         SecretKey(

@@ -10,7 +10,7 @@ from certmail.errors import SealError
 from certmail.gnupg.homes import throwaway_home
 from certmail.gnupg.make_key import Protection, make_key
 from certmail.gnupg.roster import Place, roster
-from certmail.gnupg.runner import run
+from certmail.gnupg.runner import Gpg, run
 from certmail.gnupg.signers import find_signer
 from certmail.values import Address
 
@@ -134,3 +134,20 @@ def test_without_anybody_to_ask_no_key_is_made_with_a_passphrase(gpg, home):
         )
     assert caught.value.code == "SIGNER-NOT-MADE"
     assert roster(gpg, address=OPS, home=home, env=os.environ) == ()
+
+
+def test_a_gnupg_that_rejects_its_own_set_up_is_refused_in_words(tmp_path, home):
+    """GnuPG 2.4 ends so at an unknown line in the system's own gpg.conf."""
+    program = tmp_path / "gpg"
+    program.write_text("#!/bin/sh\nexit 2\n")
+    program.chmod(0o755)
+    with pytest.raises(SealError) as refused:
+        find_signer(
+            Gpg(str(program), (2, 4, 7)),
+            address=OPS,
+            fingerprint=None,
+            name=None,
+            home=home,
+            env=os.environ,
+        )
+    assert refused.value.code == "GPG-FAILED"
