@@ -10,7 +10,7 @@ later; tokens have entries of their own, so that none is sent as a password.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 from certmail.errors import SecretError
@@ -20,7 +20,7 @@ from certmail.secrets.file import PasswordFile
 from certmail.secrets.keyring import KeyringEntry
 from certmail.secrets.prompt import Prompt, has_terminal
 from certmail.secrets.stdin import StandardInput
-from certmail.values import SecretKind, SecretSource
+from certmail.values import SecretKind, SecretSource, printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,6 +34,9 @@ SERVICE_PREFIXES: Final = {
 }
 """What certmail's entries in a keyring begin with."""
 
+LOOK_S: Final = 8.0
+"""For a keyring to say its name: one that is alive does within two seconds."""
+
 _NOTHING_THERE: Final = frozenset(
     {"SECRET-MISSING", "SECRET-KEYRING-NONE", "SECRET-KEYRING-UNSAFE"}
 )
@@ -45,6 +48,13 @@ class Source(SecretSource, Protocol):
     @property
     def place(self) -> str:
         """Name the place, in words that may be shown."""
+
+    def foresee(self) -> str:
+        """Say whether the secret could be had from there, and read nothing.
+
+        Raises:
+            SecretError: as ``read`` would.
+        """
 
 
 class Account(Protocol):
@@ -155,6 +165,16 @@ class _KeyringOrPrompt:
     def place(self) -> str:
         """Name both, in their order."""
         return f"{self.keyring.place}; where that is empty, {self.prompt.place}"
+
+    def foresee(self) -> str:
+        """Say which keyring would be asked, or that a person would."""
+        try:
+            name = replace(self.keyring, deadline_s=LOOK_S).look()
+        except SecretError as error:
+            if error.code not in _NOTHING_THERE or not has_terminal():
+                raise
+            return f"{error.what}; you would be asked for it"
+        return f"from the keyring {printable(name)}; not read"
 
     def read(self) -> Secret:
         """Read from the keyring, or ask."""

@@ -6,6 +6,7 @@ output nor the arguments are ever quoted: either may be the secret.
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass, field
 from typing import Final, NoReturn
 
@@ -34,6 +35,16 @@ class CommandOutput:
     @property
     def _name(self) -> str:
         return printable(self.words[0]) if self.words else "(empty)"
+
+    def foresee(self) -> str:
+        """Say that the program is there, without running it.
+
+        Raises:
+            SecretError: ``SECRET-COMMAND-FAILED``.
+        """
+        if not self.words or shutil.which(self.words[0]) is None:
+            self._refuse("is not there")
+        return f"from {self.place}, which is there; not run"
 
     def read(self) -> Secret:
         """Run the command once.

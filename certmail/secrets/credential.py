@@ -49,6 +49,20 @@ class Credential:
         """Whether systemd has handed something of that name to this unit."""
         return self.folder is not None and os.path.lexists(Path(self.folder, self.name))
 
+    def foresee(self) -> str:
+        """Say that it is there, without reading it.
+
+        Raises:
+            SecretError: ``SECRET-CREDENTIAL-MISSING``.
+        """
+        if not self.is_there:
+            self._refuse_missing(
+                "this unit was handed no credential of that name"
+                if self.folder
+                else f"{VARIABLE} is not set"
+            )
+        return f"from {self.place}, which is there; not read"
+
     def read(self) -> Secret:
         """Read the first line.
 

@@ -55,6 +55,21 @@ class PasswordFile:
         except (OSError, ValueError) as fault:  # ValueError: NUL in a path
             self._refuse_unreadable(f"cannot be opened: {reason(fault)}")
 
+    def foresee(self) -> str:
+        """Judge the file as `read` does, and read nothing of it; say how it is.
+
+        Raises:
+            SecretError: as `read`.
+        """
+        try:
+            status = self.path.stat()
+        except (OSError, ValueError) as fault:
+            self._refuse_unreadable(f"cannot be opened: {reason(fault)}")
+        if not stat.S_ISREG(status.st_mode) or not os.access(self.path, os.R_OK):
+            self._refuse_unreadable("is no regular file that can be read")
+        self._refuse_unsafe(status)
+        return f"from {self.place}, which is yours alone; not read"
+
     @property
     def _shown(self) -> str:
         return printable(str(self.path), limit=200)

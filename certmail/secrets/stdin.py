@@ -35,6 +35,10 @@ class StandardInput:
         """Name the source."""
         return "standard input"
 
+    def foresee(self) -> str:
+        """Say what it is; whether anything comes, only reading tells."""
+        return f"from {self.place}; not read"
+
     def read(self) -> Secret:
         """Read up to the first end of line.
 
