@@ -64,6 +64,9 @@ if TYPE_CHECKING:
 
 __version__: "Final" = "0.1.0"
 
+RELEASED: "Final" = "2026-11-28"
+"""The day of this release: no honest clock that runs it stands before that."""
+
 _HOMES: "Final" = {
     "certmail.api.outbox": ("Outbox",),
     "certmail.api.steps": (

@@ -33,6 +33,7 @@ OTHER_WORDS = {
     "ML-DSA-44",
     "ML-DSA-65",
     "ML-DSA-87",
+    "MTA-STS",
     "RSASSA-PSS",
     "SCRAM-SHA-256",
     "SCRAM-SHA-256-PLUS",

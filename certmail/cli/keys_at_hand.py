@@ -27,9 +27,10 @@ from certmail.keystore import (
 )
 from certmail.recipient import CLEVER_CLOUD
 from certmail.values import printable
+from certmail.web.addresses import resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from certmail.gnupg.runner import Gpg
@@ -49,13 +50,17 @@ _SAME_OCCASION: Final = timedelta(days=1)
 class World:
     """Where the sources are and whom to trust on the way; only a calling program fills it.
 
-    ``reach`` is how ``acme-test`` comes to a domain, ``resolver`` whom it asks for an alias.
+    ``reach`` is how ``acme-test`` comes to a domain. ``resolver`` is whom it asks for an alias, and
+    ``doctor`` about the recipient's domain; ``look_up`` is how ``doctor`` looks up the relay's
+    name, and ``at`` what it takes for the time.
     """
 
     places: Places | None = None
     network: Network | None = None
     reach: Reach | None = None
     resolver: Resolver | None = None
+    look_up: Callable[[str, int], Sequence[str]] = resolve
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -402,9 +402,10 @@ _PAGES: Final = {
     "doctor": Page(
         (
             Example("certmail doctor", "look at everything a send would need"),
-            Example("certmail doctor --json", "the same, for a script"),
+            Example("certmail doctor --login", "see whether the password works, too"),
+            Example("certmail doctor --offline --json", "without the network, for a script"),
         ),
-        see_also=("config", "explain"),
+        see_also=("config", "explain", "docs/doctor.md"),
     ),
     "explain": Page(
         (

@@ -18,6 +18,7 @@ _SUBJECTS: Final = (
     ("What is shown", ("outcome", "host", "since", "everything")),
     ("What is meant", ("accepted",)),
     ("The request", ("note", "set_request_")),
+    ("How deep to look", ("no_network", "login", "envelope", "deadline")),
     ("Who signs", ("set_sender_", "make_key", "no_passphrase")),
     ("The recipient's key", ("given", "set_key_", "offline", "require_fresh")),
     ("The recipient's key", ("accept_expired_key",)),

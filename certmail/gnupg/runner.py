@@ -114,7 +114,12 @@ class Result:
         return why_failed(self.status)
 
 
-def find_gpg(path: str | None = None, *, env: Mapping[str, str] = os.environ) -> Gpg:
+def find_gpg(
+    path: str | None = None,
+    *,
+    env: Mapping[str, str] = os.environ,
+    timeout_s: float = VERSION_TIMEOUT_S,
+) -> Gpg:
     """Find GnuPG, by ``path`` or on the PATH of ``env``, and ask its version.
 
     Raises:
@@ -131,7 +136,7 @@ def find_gpg(path: str | None = None, *, env: Mapping[str, str] = os.environ) ->
             stdin=subprocess.DEVNULL,
             capture_output=True,
             env=child_environment(env, home=None),
-            timeout=VERSION_TIMEOUT_S,
+            timeout=timeout_s,
             check=False,
         )
     except (OSError, subprocess.SubprocessError):

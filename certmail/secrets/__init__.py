@@ -173,7 +173,7 @@ class _KeyringOrPrompt:
         except SecretError as error:
             if error.code not in _NOTHING_THERE or not has_terminal():
                 raise
-            return f"{error.what}; you would be asked for it"
+            return f"{error.what}; {self.prompt.foresee()}"
         return f"from the keyring {printable(name)}; not read"
 
     def read(self) -> Secret:

@@ -38,6 +38,16 @@ class Prompt:
         """Name the source."""
         return "the terminal"
 
+    def foresee(self) -> str:
+        """Say that somebody is there to be asked.
+
+        Raises:
+            SecretError: ``SECRET-NO-TERMINAL``.
+        """
+        if not has_terminal():
+            _refuse_no_terminal()
+        return "you would be asked for it"
+
     def read(self) -> Secret:
         """Ask once; Ctrl-C is the caller's.
 

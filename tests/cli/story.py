@@ -72,7 +72,7 @@ def day(run: Callable[..., Ran], *, user: User, bundle: Path, relay: Relay) -> d
     do("rehearse")
     do("config")
     do("key", "verify", "--fingerprint", CLEVER_CLOUD.pin.text.lower())
-    do("doctor", *relay.flags)
+    do("doctor", "--offline", *relay.flags)
     do("explain")
     do("explain", "KEY-EXPIRED")
     return did
