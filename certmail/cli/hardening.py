@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
+from pathlib import Path
+from typing import Final
+
+_DUMPED_MAPPINGS: Final = Path("/proc/self/coredump_filter")
+"""Linux: which kinds of memory a core dump holds, bit by bit; children inherit it (core(5))."""
 
 
 def harden() -> None:
@@ -13,7 +19,27 @@ def harden() -> None:
     such limits (Windows), nothing is done.
     """
     os.umask(0o077)
-    with contextlib.suppress(ImportError, OSError, ValueError):
+    forbid_core_dumps()
+    empty_core_dumps()
+
+
+def forbid_core_dumps() -> None:
+    """Set the limit below which nothing is dumped.
+
+    A limit of 0 holds for files alone: Linux asks no limit before it pipes a dump to a program such
+    as systemd-coredump, but takes 1 for "never", and 1 is too small for a file as well.
+    """
+    with contextlib.suppress(ImportError):
         import resource
 
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        for most in (1, 0) if sys.platform == "linux" else (0,):
+            with contextlib.suppress(OSError, ValueError):
+                resource.setrlimit(resource.RLIMIT_CORE, (most, most))
+                break
+
+
+def empty_core_dumps() -> None:
+    """Let a dump that is made all the same hold the registers, and no memory."""
+    with contextlib.suppress(OSError):
+        if _DUMPED_MAPPINGS.exists():
+            _DUMPED_MAPPINGS.write_text("0")

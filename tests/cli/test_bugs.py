@@ -57,17 +57,3 @@ def test_debug_shows_where_it_happened(arguments):
     assert "RuntimeError, text withheld" in shown
     assert "ValueError, text withheld" in shown
     assert "boom" in shown
-
-
-def test_no_core_dump_can_be_written_and_new_files_are_the_users_own():
-    script = """
-import os, resource, sys
-from certmail.cli import entry
-entry.run(["--version"])
-old = os.umask(0)
-print(resource.getrlimit(resource.RLIMIT_CORE), oct(old))
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True
-    )
-    assert done.stdout.splitlines()[-1] == "(0, 0) 0o77"
