@@ -131,6 +131,8 @@ def send(common: dict[str, Any], /, bundles: tuple[str, ...], **parameters: Any)
         typed = inputs.Inputs.of(bundle, parameters, otherwise="--sealed FILE.eml")
         if parameters["html"] and not dry_run:
             raise click.UsageError("--html goes with --dry-run: a page is for before, not after")
+        if parameters["password_stdin"] and dry_run:
+            raise click.UsageError("--dry-run logs in nowhere: leave --password-stdin out")
         return (_preview if dry_run else _send)(common, typed, parameters)
     if bundle is not None or any(parameters[name] for name in _NOT_WITH_SEALED):
         raise click.UsageError("--sealed sends a finished message: only relay options go with it")

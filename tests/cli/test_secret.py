@@ -271,6 +271,11 @@ def test_a_retry_takes_it_from_there_as_well(nowhere, bundle, flags, accepted):
     assert ran.status == 0, ran.err
 
 
+def test_a_dry_run_takes_no_password(nowhere, bundle, flags):
+    ran = nowhere("send", bundle, "--dry-run", "--password-stdin", *flags, stdin=b"x\n")
+    assert (ran.status, "--dry-run logs in nowhere" in ran.err) == (2, True)
+
+
 def test_two_sources_are_refused_before_anything_is_sealed(nowhere, bundle, relay, accepted):
     for more, code in (
         (["--password-stdin"], "SECRET-STDIN-CONFLICT"),
