@@ -12,7 +12,7 @@ from dataclasses import InitVar, dataclass, field, replace
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from certmail.bundle import hosts, key, parts, pem, surroundings, weak
-from certmail.bundle.facts import BundleFacts, CertificateFacts, KeyFacts
+from certmail.bundle.facts import BundleFacts, CertificateFacts, KeyFacts, sha256_hex
 from certmail.bundle.findings import Finding, forbids_sending
 from certmail.bundle.further import NOTHING, Further
 from certmail.bundle.key import KeyReading
@@ -92,7 +92,7 @@ def check(
 ) -> Verdict:
     """Check a bundle at an instant (aware) for the host names it must cover.
 
-    Takes any octets; at most 1 MiB are looked at. One RSA validation at most, 30 to 200 ms.
+    Takes any octets; at most 1 MiB are looked at. One RSA validation at most, 5 to 30 ms.
     ``further`` is what else is known, or wanted to be judged.
     """
     scan = pem.scan(data)
@@ -115,8 +115,14 @@ def check(
     # Imported here, since it brings cryptography: 40 ms that a file ending above does not pay.
     from certmail.bundle import judge  # noqa: PLC0415
 
+    is_sound = further.sound is not None and further.sound == sha256_hex(data)
     judgement = judge.judge(
-        blocks, key=reading, key_octets=_octets(scan), at=at, domains=asked, further=further
+        blocks,
+        key=reading,
+        key_octets=None if is_sound else _octets(scan),
+        at=at,
+        domains=asked,
+        further=further,
     )
     findings = _causes([*found, *judgement.findings])
     facts = BundleFacts(

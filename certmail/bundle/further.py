@@ -80,7 +80,8 @@ class Further:
 
     ``moduli`` are those of other keys seen in the same run. ``blocklist`` is a list of broken keys
     in the form of Debian's openssl-blacklist. ``answers`` is None where revocation is not asked
-    for.
+    for. ``sound`` is the SHA-256 of a bundle whose key's numbers were found to fit before, in this
+    very run: they are not looked at again in the same octets, and in others they are.
     """
 
     warn_before: timedelta = rules.EXPIRES_SOON
@@ -91,6 +92,7 @@ class Further:
     sent: tuple[Sent, ...] = ()
     anchors: Anchors | None = None
     answers: tuple[Answer, ...] | None = None
+    sound: str | None = None
 
 
 NOTHING: Final = Further()

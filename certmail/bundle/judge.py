@@ -52,12 +52,15 @@ def judge(
     blocks: tuple[Block, ...],
     *,
     key: KeyReading,
-    key_octets: bytes,
+    key_octets: bytes | None,
     at: datetime,
     domains: tuple[str, ...],
     further: Further,
 ) -> Judgement:
-    """Judge the certificates, then the key's inside if nothing cheaper has refused the key."""
+    """Judge the certificates, then the key's inside if nothing cheaper has refused the key.
+
+    ``key_octets`` is None where the inside of this very key was judged before.
+    """
     decoded = [x509.decode(block) for block in blocks]
     certificates = tuple(one for one in decoded if isinstance(one, Certificate))
     facts = tuple(certificate.facts for certificate in certificates)
@@ -97,12 +100,14 @@ def _shared(key: KeyReading, certificates: tuple[Certificate, ...]) -> tuple[Fin
 
 
 def _inside(
-    key: KeyReading, octets: bytes, about_chain: tuple[Finding, ...]
+    key: KeyReading, octets: bytes | None, about_chain: tuple[Finding, ...]
 ) -> tuple[Finding, ...]:
     """Validate the key's private numbers, once, if it is of a size that was accepted."""
     refusals = {finding.code for finding in key.findings} - {"KEY-LABEL", "KEY-UNBALANCED"}
     refusals |= {finding.code for finding in about_chain} & {"KEY-MISMATCH", "LEAF-MISSING"}
-    if key.facts is None or refusals or x509.consistent_key(octets, key.facts):
+    if key.facts is None or refusals or octets is None:
+        return ()
+    if x509.consistent_key(octets, key.facts):
         return ()
     return (inconsistent(key.facts.lines),)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import dataclass
 from functools import partial
@@ -46,6 +47,8 @@ class Checked:
     ends: str
     certificate_sha256: str
     findings: int
+    sha256: str
+    """Of the bundle's octets: the same ones need no second look at the key's numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +122,17 @@ def _check(bench: Workbench, path: str) -> Checked:
     from certmail.cli.files import read_bundle
     from certmail.walk import Order, check_bundle
 
-    checked, findings = check_bundle(Order(read_bundle(path), at=bench.at))
+    data = read_bundle(path)
+    checked, findings = check_bundle(Order(data, at=bench.at))
     leaf = checked.leaf
-    return Checked(path, leaf.names, f"{leaf.not_after:%Y-%m-%d}", leaf.sha256, len(findings))
+    return Checked(
+        path,
+        leaf.names,
+        f"{leaf.not_after:%Y-%m-%d}",
+        leaf.sha256,
+        len(findings),
+        hashlib.sha256(data).hexdigest(),
+    )
 
 
 @dataclass(slots=True)
@@ -171,12 +182,19 @@ class Batch:
 
     def _seal(self, one: Checked) -> Entry:
         """Read, check, seal and keep one bundle, in a thread of its own."""
+        from certmail.bundle.further import Further
         from certmail.cli.files import read_bundle, with_file
         from certmail.message.record import record
         from certmail.walk import Order, seal_bundle
 
         at = self.bench.now()
-        order = Order(read_bundle(one.path), at=at, request=self.request, copy=self.copy)
+        order = Order(
+            read_bundle(one.path),
+            at=at,
+            request=self.request,
+            copy=self.copy,
+            further=Further(sound=one.sha256),
+        )
         try:
             sealing = seal_bundle(
                 order,

@@ -13,6 +13,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from certmail.bundle import x509
 from certmail.bundle.check import CheckedBundle, check
+from certmail.bundle.further import Further
 from certmail.bundle.key import read
 from certmail.bundle.pem import scan
 from tests.bundle import make
@@ -170,6 +171,18 @@ class TestCost:
         assert facts is not None
         assert not x509.consistent_key(block.der, facts)
         assert codes(make.with_key(make.armor("RSA PRIVATE KEY", body))) == ("KEY-INCONSISTENT",)
+
+
+class TestSeenBefore:
+    def test_the_same_octets_are_not_validated_again_and_others_are(self):
+        """A batch reads each bundle twice; what changed in between is looked at like new."""
+        sound = make.bundle()
+        seen = Further(sound=hashlib.sha256(sound).hexdigest())
+        changed = make.with_key(
+            make.armor("RSA PRIVATE KEY", make.pkcs1_der(rsa_key("leaf"), d=65537))
+        )
+        assert check(sound, at=AT, further=seen).checked is not None
+        assert "KEY-INCONSISTENT" in {f.code for f in check(changed, at=AT, further=seen).findings}
 
 
 class TestLibrary:

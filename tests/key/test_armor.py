@@ -162,3 +162,16 @@ def test_any_octets_give_packets_or_our_refusal(data):
 @given(st.binary(max_size=500))
 def test_encoding_and_decoding_are_inverse(packets):
     assert armor.decode_message(armor.encode(armor.MESSAGE, packets)) == packets
+
+
+@given(st.binary(max_size=200))
+def test_the_checksum_is_that_of_the_standard_octet_by_octet(data):
+    """RFC 9580 §6.1.1, as its sample code has it."""
+    crc = 0xB704CE
+    for octet in data:
+        crc ^= octet << 16
+        for _ in range(8):
+            crc <<= 1
+            if crc & 0x1000000:
+                crc ^= 0x1864CFB
+    assert armor.crc24(data) == crc & 0xFFFFFF
