@@ -20,6 +20,7 @@ class Wanted(Enum):
     """What a provider takes as proof of who logs in."""
 
     PASSWORD = "the mailbox's password"  # noqa: S105 - words for people
+    SHOWN = "the password that Bridge shows"
     APP_PASSWORD = "an app password, made for certmail alone"  # noqa: S105
     TOKEN = "an OAuth2 token"  # noqa: S105
     NOTHING = "no login at all"
@@ -81,7 +82,7 @@ PROVIDERS: Final = (
         host="smtp.office365.com",
         port=587,
         mode=Mode.STARTTLS,
-        wanted=(Wanted.TOKEN,),
+        wanted=(Wanted.TOKEN, Wanted.PASSWORD),
         notes=(
             (
                 "Passwords are being switched off: from the end of 2026 they are off unless an"
@@ -152,7 +153,7 @@ PROVIDERS: Final = (
         host="127.0.0.1",
         port=1025,
         mode=Mode.STARTTLS,
-        wanted=(Wanted.PASSWORD,),
+        wanted=(Wanted.SHOWN,),
         user="the user name that Bridge shows",
         get="Bridge: the account's mailbox details. It is not your Proton password",
         notes=(

@@ -202,7 +202,7 @@ def _asked(
 
     talk = book.talk
     talk.say()
-    ways = [way for way in _WORDS if way is not Way.KEYRING or _has_keyring(trouble)]
+    ways = [way for way in _ways(relay) if way is not Way.KEYRING or _has_keyring(trouble)]
     if trouble is None:
         talk.say(f"{Way.KEEP.value}  keep {_kept(book, relay, named).shown}")
         ways = [Way.KEEP, *ways]
@@ -232,12 +232,22 @@ def _asked(
     return _Chosen("kept nowhere; certmail asks at each send", Outcome.DONE, prompt)
 
 
+def _ways(relay: Relay) -> list[Way]:
+    """List the ways to what the provider takes; another relay may take anything."""
+    provider = providers.of_relay(relay.host.text, relay.port)
+    if provider is None:
+        return list(_WORDS)
+    tokens = Wanted.TOKEN in provider.wanted
+    passwords = set(provider.wanted) - {Wanted.TOKEN, Wanted.NOTHING}
+    return [way for way in _WORDS if (tokens if way is Way.TOKEN else passwords)]
+
+
 def _likely(relay: Relay, ways: list[Way]) -> Way:
-    """Guess what Enter should mean: what is there, what the provider takes, the keyring."""
+    """Guess what Enter should mean: what is there, what the provider takes first, the keyring."""
     provider = providers.of_relay(relay.host.text, relay.port)
     if Way.KEEP in ways:
         return Way.KEEP
-    if provider is not None and provider.wanted == (Wanted.TOKEN,):
+    if provider is not None and provider.wanted[0] is Wanted.TOKEN:
         return Way.TOKEN
     return Way.KEYRING if Way.KEYRING in ways else Way.COMMAND
 
