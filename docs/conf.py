@@ -37,11 +37,11 @@ suppress_warnings = ["myst.strikethrough"]
 # The library
 default_role = "code"
 autodoc_member_order = "bysource"
-autodoc_typehints = "description"
-autodoc_typehints_description_target = "documented"
+autodoc_typehints = "signature"
 autodoc_class_signature = "separated"
 autodoc_preserve_defaults = True
 python_use_unqualified_type_names = True
+python_maximum_signature_line_length = 80
 nitpick_ignore_regex = [("py:.*", r".*")]
 
 # The look

@@ -217,6 +217,7 @@ def test_every_text_stands_out_from_what_it_stands_on(theme):
     texts = [
         *("foreground-primary", "foreground-secondary", "foreground-muted", "code-foreground"),
         *("brand-primary", "brand-content", "link", "link--hover", "link--visited"),
+        *("api-name", "api-pre-name"),
     ]
     grounds = [
         *("background-primary", "background-secondary", "inline-code-background"),
