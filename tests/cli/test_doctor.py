@@ -68,6 +68,8 @@ sys.exit(run(sys.argv[2:], world=world))
 
 DOMAIN = "clever-cloud.com"
 KEY = "ab" * 32
+PATIENCE_S = 40
+"""For a whole run with a deadline of five seconds, on a machine under load."""
 
 
 @dataclass
@@ -241,7 +243,7 @@ def test_a_gnupg_that_hangs_ends_with_the_deadline_and_leaves_nothing(user, tmp_
     hangs = program(tmp_path, f"#!/bin/sh\nexec sleep {mark}\n")
     began = time.monotonic()
     ran = offline(user, "--gnupg-program", hangs, "--deadline", "5")
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < PATIENCE_S
     assert looks(ran)["GnuPG"] == ("bad", "GPG-MISSING")
     assert one(ran, "log")["evidence"] == "the time is over; --deadline gives more"
     assert (
@@ -337,7 +339,7 @@ def test_an_agent_that_hangs_is_told_and_the_key_behind_it_not_asked_for(user, s
         silent.listen(8)
         began = time.monotonic()
         ran = offline(user)
-        assert time.monotonic() - began < 25
+        assert time.monotonic() - began < PATIENCE_S
     assert looks(ran)["agent"] == ("bad", "SIGN-NO-AGENT")
     assert one(ran, "signing key")["evidence"] == "needs the agent"
 
@@ -603,7 +605,8 @@ def test_a_relay_that_stalls_at_any_stage_is_left_by_the_deadline(point, patient
             "--relay-ca-file", ca_file, "--relay-user", "ops@example.org",
             "--relay-password-command", f"cat {secret}",
         )  # fmt: skip
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < PATIENCE_S
+    assert one(ran, "TLS")["seconds"] < 10
     assert ("bad", "RELAY-TIMEOUT") in looks(ran).values(), ran.out
     assert "canary" not in ran.out
 
