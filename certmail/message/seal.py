@@ -14,6 +14,8 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import InitVar, dataclass, field
+from datetime import timedelta
+from email.utils import parsedate_to_datetime
 from enum import Enum
 from secrets import token_hex
 from typing import TYPE_CHECKING, Final, NoReturn, Protocol
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
 
 HASHES: Final = {8: "SHA-256", 9: "SHA-384", 10: "SHA-512"}
 """RFC 9580 §9.5: the hash algorithms a signature of ours may use, SHA-256 or better."""
+
+MAX_APART: Final = timedelta(minutes=55)
+"""How far a letter's Date and its signature may lie apart; Thunderbird takes an hour."""
 
 _BOUNDARY: Final = re.compile(r"=_[0-9a-f]{32}", re.ASCII)
 _MESSAGE_ID: Final = re.compile(r"<[0-9a-f]{32}@[A-Za-z0-9.-]{1,253}>", re.ASCII)
@@ -335,6 +340,14 @@ def _verify(signed: bytes, *, letter: Letter, signer: Signer, engine: Engine) ->
         _refuse(
             "SEAL-SIGNATURE-WEAK",
             f"the signature uses hash algorithm {read.hash_algorithm}, weaker than SHA-256",
+        )
+    # The Date was written before the signature; a question or a passphrase may have taken hours.
+    if abs(read.created - parsedate_to_datetime(letter.outer.date)) > MAX_APART:
+        _refuse(
+            "SEAL-DATE",
+            "the signature was made much earlier or later than the letter's date says",
+            why="Thunderbird calls a signature bad that is more than an hour from the mail's Date",
+            next="seal the bundle again, and set this machine's clock if it is wrong",
         )
     # A configuration or a missing key must never make another key sign (--default-key is a
     # preference to GnuPG, not an order).

@@ -9,6 +9,7 @@ import email.policy
 import os
 import re
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -16,7 +17,7 @@ from certmail.errors import CertmailError, SealError
 from certmail.gnupg.runner import run
 from certmail.key.framing import split
 from certmail.key.packets import read_encrypted
-from certmail.message.letter import Letter
+from certmail.message.letter import Letter, Request, compose
 from certmail.message.seal import (
     Copy,
     Signature,
@@ -222,6 +223,18 @@ def test_an_unsigned_message_is_refused(letter, pinned, signer, engine, sender):
         return gpg_in(sender, "--store", stdin=entity)
 
     assert refused(letter, pinned, signer, Tampering(engine, on_sign=unsigned)) == "SEAL-NOT-SIGNED"
+
+
+@pytest.mark.parametrize("hours", [-2, 2])
+def test_a_signature_that_is_far_from_the_date_of_its_letter_is_refused(
+    letter, pinned, signer, engine, stand_in, hours
+):
+    """Thunderbird would call it bad."""
+    then = datetime.now(UTC) + timedelta(hours=hours)
+    other = compose(
+        letter.bundle, sender=letter.sender, recipient=stand_in, request=Request(), at=then
+    )
+    assert refused(other, pinned, signer, engine) == "SEAL-DATE"
 
 
 def test_a_signature_over_other_bytes_is_refused(letter, pinned, signer, engine):
