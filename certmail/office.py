@@ -12,7 +12,6 @@ import time
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from certmail import walk
@@ -21,7 +20,7 @@ from certmail.delivery.many import deliver_many
 from certmail.delivery.outcome import Receipt, Stage
 from certmail.delivery.probe import probe_now
 from certmail.delivery.smtp import Interruptible
-from certmail.durable import StateError
+from certmail.durable import StateError, state_folder
 from certmail.errors import CertmailError, Left
 from certmail.key.renew.acceptance import require_usable_or_accepted
 from certmail.ledger.chain import SCHEMA, Ledger
@@ -38,6 +37,7 @@ from certmail.ratchet import Offered, Ratchet
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
+    from pathlib import Path
 
     from certmail.delivery.many import Ended, Far
     from certmail.delivery.probe import Depth, Probed
@@ -66,13 +66,6 @@ _STATES: Final = {
     Outcome.NOT_SENT: State.WAITING,
     Outcome.UNKNOWN: State.UNKNOWN,
 }
-
-
-def state_folder() -> Path:
-    """Give the user's folder for what certmail remembers."""
-    import platformdirs  # noqa: PLC0415 - not needed where a folder is handed in
-
-    return Path(platformdirs.user_state_dir("certmail", appauthor=False))
 
 
 def ledger() -> Ledger:

@@ -7,8 +7,6 @@ fallback from one store to another: a store that cannot be read is an error.
 from __future__ import annotations
 
 import os
-import ssl
-from importlib import metadata
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -29,6 +27,8 @@ def anchors(choice: str) -> Anchors:
     Raises:
         BundleError: ``TRUST-UNREADABLE``.
     """
+    import ssl  # noqa: PLC0415 - a check without anchors does without it
+
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     name = choice
     try:
@@ -37,7 +37,10 @@ def anchors(choice: str) -> Anchors:
             paths = ssl.get_default_verify_paths()
             name = f"this system ({os.environ.get(paths.openssl_cafile_env) or paths.cafile})"
         elif choice == CERTIFI:
-            import certifi  # noqa: PLC0415 - only where it is asked for
+            # Only where it is asked for.
+            from importlib import metadata  # noqa: PLC0415
+
+            import certifi  # noqa: PLC0415
 
             context.load_verify_locations(certifi.where())
             name = f"certifi {metadata.version('certifi')}"

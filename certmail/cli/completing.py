@@ -53,7 +53,7 @@ class Offered(StringParamType):
 
             yield from ((code, "") for code in code_pages())
         elif self.words == ["NAME"] and ctx.command_path.startswith("certmail outbox"):
-            from certmail.cli.files import state_folder
+            from certmail.durable import state_folder
             from certmail.outbox.glance import names
 
             yield from names(state_folder() / "outbox")

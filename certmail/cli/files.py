@@ -216,15 +216,10 @@ def _refuse_output(path: str, fault: Exception) -> NoReturn:
     ) from None
 
 
-def state_folder() -> Path:
-    """Tell where certmail remembers things; asking for it opens nothing."""
-    import platformdirs
-
-    return Path(platformdirs.user_state_dir("certmail", appauthor=False))
-
-
 def record_path(sha256: str) -> Path:
     """Tell where the record of a sealed message lies."""
+    from certmail.durable import state_folder
+
     return state_folder() / "sealed" / f"{sha256}.json"
 
 

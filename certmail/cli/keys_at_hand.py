@@ -27,7 +27,6 @@ from certmail.keystore import (
 )
 from certmail.recipient import CLEVER_CLOUD
 from certmail.values import printable
-from certmail.web.addresses import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -59,7 +58,7 @@ class World:
     network: Network | None = None
     reach: Reach | None = None
     resolver: Resolver | None = None
-    look_up: Callable[[str, int], Sequence[str]] = resolve
+    look_up: Callable[[str, int], Sequence[str]] | None = None
     at: datetime | None = None
 
 

@@ -15,12 +15,13 @@ def sent_before() -> tuple[Sent, ...]:
     log itself.
     """
     from certmail.bundle.further import Sent
+    from certmail.durable import state_folder
     from certmail.errors import CertmailError
+    from certmail.ledger.chain import Ledger
     from certmail.ledger.expiry import accepted
-    from certmail.office import ledger
 
     try:
-        known = accepted(ledger().records())
+        known = accepted(Ledger(state_folder() / "log").records())
     except (CertmailError, OSError):
         return ()
     return tuple(

@@ -95,7 +95,8 @@ class Ledger:
             StateError: ``STATE-UNWRITABLE``, ``STATE-BUSY``, ``LOG-DAMAGED``.
         """
         try:
-            private_folder(self._folder)
+            if not self._folder.is_dir():
+                private_folder(self._folder)
             with locked(self._folder / "lock"):
                 head = self._settle()
                 line = _line({**facts, "n": head.count + 1, "previous": head.sha256})

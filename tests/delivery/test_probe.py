@@ -16,6 +16,7 @@ from certmail import office
 from certmail.delivery import probe
 from certmail.delivery.probe import Depth, Probed, probe_now
 from certmail.delivery.relay import Relay, Timeouts
+from certmail.durable import state_folder
 from certmail.errors import CertmailError, RelayError, SecretError
 from certmail.message.seal import SealedMessage
 from certmail.ratchet import Offered, Ratchet
@@ -190,7 +191,7 @@ def test_each_stage_has_its_seconds(good, ca_file):
 @pytest.fixture
 def memory(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    return Ratchet(office.state_folder() / "relays")
+    return Ratchet(state_folder() / "relays")
 
 
 @pytest.mark.parametrize("depth", list(Depth), ids=lambda depth: depth.name)

@@ -59,7 +59,9 @@ def name(case: Case) -> Seen:
     if relay.host.is_ip:
         case.reachable = True
         return ok("an address, which needs no look-up")
-    look_up = case.world.look_up
+    from certmail.web.addresses import resolve
+
+    look_up = case.world.look_up or resolve
     try:
         found = within(case.within(NAME_S), lambda: look_up(relay.host.text, relay.port))
     except (OSError, UnicodeError) as fault:

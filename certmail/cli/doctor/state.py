@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from certmail import office
 from certmail.cli.doctor.look import Seen, note, ok
-from certmail.durable import StateError, private_folder
+from certmail.durable import StateError, private_folder, state_folder
 from certmail.outbox.states import State
 from certmail.values import printable
 
@@ -24,7 +24,7 @@ LEAST_FREE: Final = 64 * MEBIBYTE
 def folder(case: Case) -> Seen:
     """Prove that the state folder can be written, and see how much room there is."""
     del case
-    path = private_folder(office.state_folder())
+    path = private_folder(state_folder())
     free = shutil.disk_usage(path).free
     room = f"{printable(str(path), limit=200)}, {free // MEBIBYTE} MiB free"
     if free < LEAST_FREE:

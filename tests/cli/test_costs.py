@@ -1,0 +1,157 @@
+"""What a run costs, in counts that no clock is asked for: so that speed does not rot.
+
+The bounds are what is needed today, with a little room; who needs more raises a bound and says why.
+Times are measured in ``benchmarks/``, never here.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from certmail.recipient import CLEVER_CLOUD
+from certmail.rehearsal.refusals import server_context
+from certmail.submission import Mode
+from tests.delivery.hostile import PASSWORD, USER, HostileRelay
+from tests.peers import need
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MODULES = {"--version": 60, "--help": 190, "check": 345, "send": 480}
+"""All modules that a run imports, the interpreter's own included."""
+
+UNNEEDED_IN_A_SEND = (
+    *("rich", "httpx", "httpcore", "keyring", "yaml", "scramp", "asn1crypto", "dns", "tomlkit"),
+    *("aiosmtpd", "certmail.rehearsal", "certmail.keysources", "certmail.web", "certmail.names"),
+)
+
+PROGRAMS_OF_A_SEND = [
+    "gpg --version",
+    "gpg --import",
+    "gpg --check-sigs",
+    "gpg --list-config",
+    "gpg --list-secret-keys",
+    "gpg --export",
+    "gpg --sign",
+    "gpg --verify",
+    "gpg --encrypt",
+    "cat",
+]
+"""In their order. python-gnupg, which lists the secret keys, asks GnuPG who it is for itself."""
+
+SYNCS_OF_A_SEND = 24
+OCTETS_ON_DISK = 400_000
+"""Of one message: the outbox with its log and ballast, a receipt, the relay's memory."""
+
+
+@dataclass(frozen=True)
+class Traced:
+    """What the system saw of a run."""
+
+    programs: list[str]
+    syncs: int
+    octets: int
+
+
+def accepted(*words: str | Path) -> tuple[str | Path, ...]:
+    """Send with the copy that comes along, whose expiry is accepted; the work is the same."""
+    return (
+        "send", *words, "--yes", f"--accept-expired-key={CLEVER_CLOUD.pin}",
+        "--from", "ops@sender.example",
+    )  # fmt: skip
+
+
+def imported(user, *arguments: str | Path) -> set[str]:
+    """Run certmail and give the names of all modules that it imported."""
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "certmail", *map(str, arguments)],
+        env=user.environment(), cwd=user.home, capture_output=True, text=True, timeout=120,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    lines = [line for line in done.stderr.splitlines() if line.startswith("import time:")]
+    return {line.rpartition("|")[2].strip() for line in lines}
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["--help"]], ids=" ".join)
+def test_the_first_answer_imports_little(user, arguments):
+    assert len(imported(user, *arguments)) <= MODULES[arguments[0]]
+
+
+def test_a_check_imports_what_it_needs(user, bundle):
+    names = imported(user, "check", bundle)
+    assert len(names) <= MODULES["check"]
+    assert not {name for name in names if name.split(".")[0] in {"asyncio", "ssl", "gnupg"}}
+
+
+def test_a_send_imports_what_it_needs(user, bundle, relay):
+    names = imported(user, *accepted(bundle), *relay.flags)
+    assert len(names) <= MODULES["send"]
+    foreign = [n for n in names for no in UNNEEDED_IN_A_SEND if n == no or n.startswith(no + ".")]
+    assert foreign == []
+
+
+def traced(user, folder: Path, *arguments: str | Path) -> Traced:
+    """Run certmail under strace; count programs, syncs and octets written into files."""
+    strace = need("strace")
+    log = folder / "trace"
+    done = subprocess.run(
+        [
+            strace, "-f", "-y", "-v", "-s", "120", "-o", log,
+            "-e", "trace=execve,fsync,fdatasync,write,pwrite64",
+            sys.executable, "-m", "certmail", *map(str, arguments),
+        ],
+        env=user.environment(), cwd=user.home, capture_output=True, text=True, timeout=300,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    text = log.read_text(encoding="utf-8", errors="replace")
+    started = re.findall(r'execve\("[^"]*", \[(.*?)\], \[.* = 0$', text, re.MULTILINE)
+    programs = [_named(re.findall(r'"((?:[^"\\]|\\.)*)"', words)) for words in started[1:]]
+    written = re.findall(r"p?write(?:64)?\(\d+<(/[^>]*)>.*\) = (\d+)$", text, re.MULTILINE)
+    return Traced(
+        programs=programs,
+        syncs=len(re.findall(r"f(?:data)?sync\(", text)),
+        octets=sum(int(size) for path, size in written if path.startswith(str(user.home))),
+    )
+
+
+def _named(words: list[str]) -> str:
+    acts = ("version", "import", "list-config", "list-secret-keys", "export", "sign", "verify")
+    program = words[0].rpartition("/")[2]
+    found = [word for word in words if word.lstrip("-") in (*acts, "encrypt", "check-sigs")]
+    return f"{program} {found[0]}" if found else program
+
+
+def test_a_send_starts_no_program_twice_and_syncs_no_more_than_it_must(
+    user, bundle, relay, tmp_path
+):
+    arguments = (*accepted(bundle), *relay.flags)
+    seen = traced(user, tmp_path, *arguments)
+    assert "\n".join(seen.programs) == "\n".join(PROGRAMS_OF_A_SEND)
+    assert seen.syncs <= SYNCS_OF_A_SEND
+    assert seen.octets <= OCTETS_ON_DISK
+
+
+def test_a_message_takes_no_more_round_trips_than_the_protocol_has(
+    user, bundle, relay_files, tmp_path
+):
+    """RFC 5321 §4.1.4: an answer to each of these, and the greeting."""
+    certificate, ca_file = relay_files
+    secret = tmp_path / "password"
+    secret.write_text(PASSWORD + "\n", encoding="utf-8")
+    with HostileRelay(Mode.IMPLICIT, server_context(certificate)) as far:
+        ran = user(
+            *accepted(bundle), "--relay-host", "127.0.0.1", "--relay-port", str(far.port),
+            "--relay-ca-file", ca_file, "--relay-user", USER,
+            "--relay-password-command", f"cat {secret}",
+        )  # fmt: skip
+    assert ran.status == 0, ran.err
+    assert far.verbs == ["EHLO", "AUTH", "MAIL", "RCPT", "DATA", "QUIT"]
+    assert far.connections == 1
