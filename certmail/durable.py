@@ -14,6 +14,7 @@ import threading
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final, NoReturn
 
@@ -53,7 +54,6 @@ def private_folder(path: Path) -> Path:
     Raises:
         StateError: ``STATE-UNWRITABLE``, ``STATE-FOREIGN``.
     """
-    probe = path / f".probe.{os.getpid()}.{threading.get_ident()}"
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = path.stat()
@@ -62,18 +62,27 @@ def private_folder(path: Path) -> Path:
                 _refuse_foreign(path)
             if stat.S_IMODE(found.st_mode) & 0o077:
                 path.chmod(0o700)
+        _prove_writable(path, (found.st_dev, found.st_ino))
+    except OSError as error:
+        refuse_unwritable(path, error)
+    return path
+
+
+@lru_cache(maxsize=64)
+def _prove_writable(path: Path, which: tuple[int, int]) -> None:
+    """Write something into a folder, once in a run for each: later writes speak for themselves."""
+    del which
+    probe = path / f".probe.{os.getpid()}.{threading.get_ident()}"
+    try:
         descriptor = os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             os.write(descriptor, b"\0")
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-            probe.unlink()
-    except OSError as error:
+    finally:
         with suppress(OSError):
             probe.unlink(missing_ok=True)
-        refuse_unwritable(path, error)
-    return path
 
 
 def sync_folder(path: Path) -> None:

@@ -45,8 +45,8 @@ PROGRAMS_OF_A_SEND = [
 ]
 """In their order. python-gnupg, which lists the secret keys, asks GnuPG who it is for itself."""
 
-SYNCS_OF_A_SEND = 24
-OCTETS_ON_DISK = 400_000
+SYNCS_OF_A_SEND = 32
+OCTETS_ON_DISK = 560_000
 """Of one message: the outbox with its log and ballast, a receipt, the relay's memory."""
 
 
