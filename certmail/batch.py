@@ -18,6 +18,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
 from certmail.errors import CertmailError, DeliveryUnknown, RelayError
+from certmail.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -108,7 +109,7 @@ def worst(statuses: Iterable[int]) -> int:
     return next((status for status in _WORST_FIRST if status in seen), max(seen, default=0))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Backoff:
     """How long to wait before the next try: twice as long each time, with jitter.
 

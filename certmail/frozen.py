@@ -8,7 +8,7 @@ values, their hash, ``repr`` without the fields that must not be shown, ``field`
 The standard decorator writes and compiles the source of half a dozen methods for each class, at
 each start of the program; with a hundred and fifty classes that was a fifth of a send. Here the
 methods are the same for all classes and read what differs from the fields
-(``docs/decisions/0008-frozen-classes.md``).
+(``docs/decisions/0012-frozen-classes.md``).
 """
 
 from __future__ import annotations

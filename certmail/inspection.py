@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import socket
 import ssl
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from certmail.errors import UsageError
+from certmail.frozen import frozen
 from certmail.values import Hostname, printable
 
 HTTPS: Final = 443
@@ -27,7 +28,7 @@ _HEADER: Final = 4
 _TLS13: Final = 0x0304
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Served:
     """What a server showed. ``refusal`` is empty where a client with the system's roots accepts.
 

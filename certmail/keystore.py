@@ -16,12 +16,13 @@ import stat
 import sys
 import time
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from certmail.errors import KeyRefused
+from certmail.frozen import frozen
 from certmail.values import printable
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ LOCK_TIMEOUT_S: Final = 20.0
 """A refresh holds the lock for the moment of writing only."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Part:
     """One statement of the key: its name, its words, and who told it first, and when."""
 
@@ -50,7 +51,7 @@ class Part:
     at: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Attempt:
     """One refresh: when, what each source answered, and what was new."""
 
@@ -61,7 +62,7 @@ class Attempt:
     """Whether any source of the network had the pinned key."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Stored:
     """What is kept: the armored copy, where its parts came from, and the last refreshes."""
 
@@ -76,7 +77,7 @@ class Stored:
         return datetime.fromisoformat(self.heard_at) if self.heard_at else None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Keystore:
     """The folder of stored copies, and the one for this key."""
 

@@ -7,11 +7,11 @@ same act. There is no way to keep a secret that was not tried.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from certmail.delivery.probe import Depth
 from certmail.errors import UsageError
+from certmail.frozen import frozen
 from certmail.office import Once, visit
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from certmail.values import SecretSource
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Kept:
     """A login that worked, and the keyring entry that holds its secret now."""
 

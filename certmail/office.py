@@ -22,6 +22,7 @@ from certmail.delivery.probe import probe_now
 from certmail.delivery.smtp import Interruptible
 from certmail.durable import StateError, state_folder
 from certmail.errors import CertmailError, Left
+from certmail.frozen import frozen
 from certmail.key.renew.acceptance import require_usable_or_accepted
 from certmail.ledger.chain import SCHEMA, Ledger
 from certmail.outbox.states import Entry, State
@@ -119,7 +120,7 @@ def _catch_up(opened: Outbox, entry: Entry, log: Ledger) -> None:
         opened.give_back(entry.number)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Handed:
     """What came of one message."""
 

@@ -9,10 +9,10 @@ None has an entry without TLS. Knows neither settings nor secrets nor the networ
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+from certmail.frozen import frozen
 from certmail.submission import Mode
 
 
@@ -33,7 +33,7 @@ class Authority(Enum):
     OWN = "own"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Provider:
     """One provider's submission server.
 

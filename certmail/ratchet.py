@@ -12,12 +12,13 @@ no pin. What is stronger than before is remembered from then on.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from certmail.durable import StateError, locked, private_folder, replace
 from certmail.errors import RelayError
 from certmail.events import Teller
+from certmail.frozen import frozen
 from certmail.values import printable
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ _MODES: Final = ("smtp+starttls", "smtps")
 _VERSIONS: Final = ("TLSv1.2", "TLSv1.3")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Offered:
     """How a relay is spoken to. None stands for what is not known yet, or not there."""
 
@@ -42,7 +43,7 @@ class Offered:
     mechanism: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Remembered:
     """What worked, and since when."""
 

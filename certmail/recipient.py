@@ -6,13 +6,13 @@ checked or done is somebody else's business. No flag, file or variable reaches t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
+from certmail.frozen import frozen
 from certmail.values import Address, Fingerprint
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Recipient:
     """A mailbox and the one OpenPGP key that may read what is sent to it."""
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from typing import Final, NoReturn, Protocol
 
 from certmail.errors import SettingsError
+from certmail.frozen import frozen
 
 MAX_ADDRESS_OCTETS: Final = 254
 """RFC 5321 §4.5.3.1.3 allows a path of 256 octets, the angle brackets included."""
@@ -31,7 +32,7 @@ _DOMAIN: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})*", re.ASCII)
 _FINGERPRINT: Final = re.compile(r"[0-9A-F]{40}", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Address:
     """An ASCII addr-spec ``local@domain``: a Dot-string and a Domain (RFC 5321 §4.1.2).
 
@@ -77,7 +78,7 @@ class Address:
         return self.text
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Hostname:
     """A host name in letters, digits and hyphens (RFC 1123 §2.1), or an IP address.
 
@@ -126,7 +127,7 @@ class Hostname:
         return self.text
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Fingerprint:
     """A whole version 4 OpenPGP fingerprint: 40 upper-case hex digits (RFC 9580 §5.5.4.2).
 
@@ -170,7 +171,7 @@ class SecretKind(Enum):
     TOKEN = "token"  # noqa: S105  # a kind, not a token
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@frozen(eq=False)
 class Secret:
     """A password or token that no formatting, comparison or copy gives away.
 

@@ -7,13 +7,14 @@ its reach.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from certmail.bundle.check import CheckedBundle, Verdict, check
 from certmail.bundle.findings import Finding, Severity
 from certmail.bundle.further import NOTHING, Further
 from certmail.errors import BundleError, SealError
+from certmail.frozen import frozen
 from certmail.key import armor
 from certmail.key.renew.acceptance import Acceptance, require_usable_or_accepted
 from certmail.message.letter import Letter, Request, Sender, compose
@@ -54,7 +55,7 @@ class BundleRefused(BundleError):
         self.findings: tuple[Finding, ...] = verdict.findings
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Order:
     """What the operator asks for: a bundle, the names it must cover, and what to say about it."""
 
@@ -66,7 +67,7 @@ class Order:
     further: Further = NOTHING
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Sealing:
     """A sealed message beside the letter it was made from, for those who may see both.
 

@@ -7,10 +7,12 @@ bodies are foreign text: shown only after `printable`.
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
+
+from certmail.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,7 +53,7 @@ class Silence(Enum):
     PRIVATE = "a private address, not asked"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Answer:
     """One answer, or why there was none: then ``status`` is 0.
 
@@ -113,7 +115,7 @@ class Answer:
         return "https" if same and parts.scheme.lower() == "https" else there
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Heard:
     """What one address said; ``again`` is its answer when its cache was asked to step aside."""
 
@@ -151,7 +153,7 @@ class Resolved(Enum):
     NO_ADDRESS = "no address"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Asked:
     """A domain, and what all of its addresses said; ``unasked`` are those beyond the limit.
 

@@ -8,7 +8,7 @@ that is silent is a warning beside a right IPv4 one, and one that answers wrongl
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from certmail.acme.answers import Resolved, Silence
@@ -17,12 +17,13 @@ from certmail.acme.steps import BETTER, steps
 from certmail.acme.trouble import Trouble, trouble
 from certmail.acme.words import POINT, Whose, finding
 from certmail.bundle.findings import Finding, Severity, error, warning
+from certmail.frozen import frozen
 
 if TYPE_CHECKING:
     from certmail.acme.answers import Asked, Heard
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Verdict:
     """Whether Let's Encrypt can work, what was found, and what to do in which order."""
 

@@ -9,13 +9,13 @@ way in.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from certmail import office
 from certmail.api.steps import refuse_inside_loop, require_usable, source_of
 from certmail.delivery.relay import Relay, Timeouts
 from certmail.delivery.smtp import admit
+from certmail.frozen import frozen
 from certmail.ledger.chain import Ledger
 from certmail.message.record import record
 from certmail.outbox.store import Again, in_flight, open_outbox
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from certmail.walk import Sealing
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Outbox:
     """A state folder and a clock; holds nothing open, so that threads and forks can share it.
 
@@ -157,7 +157,7 @@ class Outbox:
                 opened.give_back(entry.number)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Bench:
     """What the office asks of a run."""
 

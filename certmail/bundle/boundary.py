@@ -8,10 +8,11 @@ step is linear in the piece, whatever stands in it.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from certmail.bundle import labels
+from certmail.frozen import frozen
 
 BEGIN: Final = "BEGIN"
 END: Final = "END"
@@ -21,7 +22,7 @@ _RUNS: Final = re.compile(r"(-{2,})")
 _WORDS: Final = re.compile(r"(BEGIN|END)(?![A-Za-z0-9+/=])(.*)", re.ASCII | re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Boundary:
     """A BEGIN or END with its label, and how it deviates.
 
@@ -42,7 +43,7 @@ class Boundary:
         return self.left == self.right == DASHES
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Text:
     """Whatever stands outside boundaries."""
 

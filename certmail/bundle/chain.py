@@ -8,18 +8,18 @@ that anybody trusts its end. Terminates on cycles, since no certificate is used 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from certmail.bundle import constraints, links, rules
 from certmail.bundle.findings import Finding, error, span, warning
 from certmail.bundle.x509 import Certificate, Issued, issued
+from certmail.frozen import frozen
 
 if TYPE_CHECKING:
     from datetime import datetime
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Chain:
     """The path from the leaf upwards; empty where the file holds no leaf."""
 

@@ -5,10 +5,10 @@ Comes in: the facts of both. Goes out: the differences. Judges nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from certmail.bundle import hosts
+from certmail.frozen import frozen
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -19,7 +19,7 @@ SHOWN: Final = 5
 """So many names stand in a sentence; the rest is counted."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Change:
     """The differences; ``lost`` are names of the old one that the new one does not cover.
 

@@ -8,7 +8,7 @@ key that anything else refused is never validated. Must not know files, the cloc
 
 from __future__ import annotations
 
-from dataclasses import InitVar, dataclass, field, replace
+from dataclasses import InitVar, field, replace
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from certmail.bundle import hosts, key, parts, pem, surroundings, weak
@@ -16,6 +16,7 @@ from certmail.bundle.facts import BundleFacts, CertificateFacts, KeyFacts, sha25
 from certmail.bundle.findings import Finding, forbids_sending
 from certmail.bundle.further import NOTHING, Further
 from certmail.bundle.key import KeyReading
+from certmail.frozen import frozen
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -43,7 +44,7 @@ _EXPLAINS: Final[dict[str, frozenset[str]]] = {
 """Findings that are only the fallout of another one, by that one's code."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class CheckedBundle:
     """A bundle in which the check found no error; only ``check`` can make one.
 
@@ -75,7 +76,7 @@ class CheckedBundle:
         raise TypeError("a CheckedBundle is not copied")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Verdict:
     """What a check came to. ``checked`` is None exactly when a finding is an ERROR.
 

@@ -7,14 +7,16 @@ the key also works, the caller shows by a signature. What each step would miss a
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from secrets import randbelow
 from typing import Final
+
+from certmail.frozen import frozen
 
 _LEAST_PRIME: Final = 3
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@frozen(repr=False)
 class RsaNumbers:
     """A two-prime RSA private key (RFC 8017 §3.2), named as there; no number is ever shown."""
 

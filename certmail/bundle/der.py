@@ -7,9 +7,11 @@ nothing: that a body has the shape of a certificate does not make it one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from typing import Final
+
+from certmail.frozen import frozen
 
 INTEGER: Final = 0x02
 BIT_STRING: Final = 0x03
@@ -31,7 +33,7 @@ _PFX_VERSION: Final = 3
 _SIGNED_DATA: Final = "1.2.840.113549.1.7.2"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Element:
     """One tag with its content; ``end`` is the offset behind it."""
 
@@ -71,7 +73,7 @@ _WITH_ALGORITHM: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Header:
     tag: int
     start: int

@@ -9,10 +9,10 @@ a damaged file may be the key.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
 
 from certmail.bundle import labels
+from certmail.frozen import frozen
 
 MAX_ROWS: Final = 7
 """A range with more boundaries than that is shown from its first ones."""
@@ -49,7 +49,7 @@ _OTHER_LABELS: Final = frozenset(
 _KNOWN: Final = labels.BELONGS | _OTHER_LABELS
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Row:
     """One line with its number, or None and a count of lines that are not shown."""
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from certmail.frozen import frozen
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 _COMMON_NAME: Final = re.compile(r"(?:^|,)CN=((?:[^,\\]|\\.)+)")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class CertificateFacts:
     """One certificate as its block says; nothing here is believed because it is signed.
 
@@ -44,7 +45,7 @@ class CertificateFacts:
     self_signed: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class KeyFacts:
     """The public half of a readable RSA key. ``spki_sha256`` compares with a certificate's."""
 
@@ -55,7 +56,7 @@ class KeyFacts:
     spki_sha256: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class BundleFacts:
     """What could be read, also from a bundle that must not be sent.
 

@@ -6,11 +6,12 @@ mode, a store of roots, a list of broken keys, a server, a CA's answer); judging
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 from certmail.bundle import rules
+from certmail.frozen import frozen
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from certmail.bundle.facts import CertificateFacts
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Anchors:
     """The certificates to trust, and whose choice they are, like ``certifi 2026.10.18``."""
 
@@ -26,7 +27,7 @@ class Anchors:
     certificates: tuple[bytes, ...] = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Replaced:
     """The certificate that the new one is to replace, and where it was seen."""
 
@@ -34,7 +35,7 @@ class Replaced:
     facts: CertificateFacts
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Sent:
     """A certificate that was handed to the provider before, as the log has it."""
 
@@ -52,7 +53,7 @@ class Kind(Enum):
     CRL = "CRL"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Question:
     """What to ask whom: ``body`` is posted for OCSP, and empty where a list is fetched.
 
@@ -65,7 +66,7 @@ class Question:
     subject: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Answer:
     """What came back, unread; None with the reason where nothing did."""
 
@@ -74,7 +75,7 @@ class Answer:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Further:
     """What else is known and wanted; by default nothing.
 

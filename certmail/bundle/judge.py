@@ -7,7 +7,6 @@ by ``check`` when there is something to judge.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from certmail.bundle import (
@@ -26,6 +25,7 @@ from certmail.bundle.findings import Finding, error, forbids_sending
 from certmail.bundle.key import KeyReading, inconsistent
 from certmail.bundle.names import RSA
 from certmail.bundle.x509 import Certificate
+from certmail.frozen import frozen
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from certmail.bundle.pem import Block
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Judgement:
     """The certificates in file order, those of the path from the leaf upwards, and findings.
 

@@ -8,13 +8,14 @@ RFC 8017 §A.1.2. No private number leaves this file.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Final
 
 from certmail.bundle import der, hints, labels, names, rules
 from certmail.bundle.der import Shape
 from certmail.bundle.facts import KeyFacts, sha256_hex
 from certmail.bundle.findings import Finding, error, span
+from certmail.frozen import frozen
 
 if TYPE_CHECKING:
     from certmail.bundle.pem import Block
@@ -23,7 +24,7 @@ _KEY_SHAPES: Final = frozenset({Shape.PKCS8, Shape.PKCS1, Shape.SEC1, Shape.DSA,
 _LABEL_OF: Final = {Shape.PKCS8: "PRIVATE KEY", Shape.PKCS1: "RSA PRIVATE KEY"}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KeyReading:
     """What one key block says: ``facts`` only of an RSA key whose public half could be read.
 

@@ -7,8 +7,9 @@ the labels of RFC 7468, of OpenSSL, OpenSSH and OpenPGP. Does not look into the 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
+
+from certmail.frozen import frozen
 
 CERTIFICATE: Final = "CERTIFICATE"
 
@@ -32,7 +33,7 @@ MAX_SHOWN: Final = 40
 _WELL_FORMED: Final = re.compile(r"[A-Z0-9#.]{1,15}(?: [A-Z0-9#.]{1,15})*", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Foreign:
     """A kind of block that does not belong, and what to do with it."""
 

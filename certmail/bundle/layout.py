@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Final
 
 from certmail.bundle import rules
 from certmail.bundle.findings import Finding, Severity
+from certmail.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Layout:
     """One way to be laid out wrongly; ``{where}`` in ``what`` becomes the lines."""
 

@@ -7,16 +7,16 @@ the maker writes into its own certificates; a private CA that is not listed is n
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from certmail.bundle.findings import Finding, warning
+from certmail.frozen import frozen
 
 if TYPE_CHECKING:
     from certmail.bundle.facts import CertificateFacts
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Maker:
     """A pattern in a subject or issuer, who writes it, and how a real certificate is had."""
 

@@ -10,7 +10,7 @@ block is any good.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from certmail.bundle import boundary, broken, labels, layout, mistaken, text
@@ -18,6 +18,7 @@ from certmail.bundle.body import Body
 from certmail.bundle.boundary import Boundary, Text
 from certmail.bundle.findings import Finding
 from certmail.bundle.layout import Tally
+from certmail.frozen import frozen
 
 MAX_BLOCKS: Final = 64
 """Clients follow at most some ten certificates; four times sixteen is a store, not a bundle."""
@@ -35,7 +36,7 @@ _STRAY_BODY: Final = re.compile(r"[ \t]*+[A-Za-z0-9+/]{40,}+={0,2}[ \t]*+")
 _STRAY_END: Final = re.compile(r"[A-Za-z0-9+/]{2,}+={0,2}")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Block:
     """One block that can be part of a bundle; its body decoded, but not looked at.
 
@@ -54,7 +55,7 @@ class Block:
         return (self.first_line, self.last_line)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Scan:
     """What stands in a file. ``legible`` is whether every block could be attributed and decoded.
 

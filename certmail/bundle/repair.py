@@ -7,7 +7,7 @@ nothing. Must not know files.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from certmail.bundle.assemble.arrange import arrange
@@ -16,6 +16,7 @@ from certmail.bundle.assemble.gather import gather
 from certmail.bundle.assemble.items import Item, KeyFormat, Unrepairable
 from certmail.bundle.check import CheckedBundle, Verdict, check
 from certmail.bundle.findings import Finding, Severity, forbids_sending
+from certmail.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from certmail.bundle.assemble.items import Passphrase
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Repaired:
     """A canonical bundle in which the check found no error, and what it took to get there.
 

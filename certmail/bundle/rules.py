@@ -6,9 +6,10 @@ refusal names its authority. When the provider changes its mind, this file chang
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, Generic, TypeVar
+
+from certmail.frozen import frozen
 
 T = TypeVar("T")
 
@@ -16,7 +17,7 @@ PROVIDER_PAGE: Final = "CleverCloud/documentation, content/doc/administrate/ssl.
 PROXY_SOURCE: Final = "sozu-proxy/sozu lib/src/tls.rs, with ring 0.17 src/rsa/keypair.rs"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Rule(Generic[T]):
     """A value the provider demands, its reason in a clause, and where that can be read."""
 

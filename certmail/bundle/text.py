@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import codecs
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Final
 
 from certmail.bundle import layout
 from certmail.bundle.findings import Finding, error
+from certmail.frozen import frozen
 
 if TYPE_CHECKING:
     from certmail.bundle.layout import Tally
@@ -32,7 +33,7 @@ _NON_ASCII: Final = re.compile(r"[^\x00-\x7f]")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Line:
     """One line without its end; numbers count from 1 and also behind a lone CR."""
 

@@ -9,7 +9,6 @@ the leaf's key, at revocation or at order, which others here do.
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
@@ -18,6 +17,7 @@ from cryptography.x509 import verification
 from certmail.bundle.findings import Finding, error
 from certmail.bundle.hosts import settle
 from certmail.bundle.x509 import attempt
+from certmail.frozen import frozen
 from certmail.values import Hostname, printable
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ _UNNAMED: Final = "a client's verifier refuses it, for a reason that has no plai
 _NO_WAY: Final = "candidates exhausted"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Trusted:
     """The subject of the root that the chain ends in, with the store's name; or why not."""
 

@@ -9,7 +9,7 @@ Knows RFC 5280. Imported only when the file was legible, for its import costs mo
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -29,6 +29,7 @@ from certmail.bundle.der import Shape
 from certmail.bundle.facts import CertificateFacts, KeyFacts, sha256_hex
 from certmail.bundle.findings import Finding, error, span
 from certmail.bundle.key import framing
+from certmail.frozen import frozen
 from certmail.values import MAX_HOSTNAME_OCTETS, printable
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class Issued(Enum):
     UNTOLD = "the name agrees, and the signature is of a kind that is not verified"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Certificate:
     """A certificate that was decoded to its last extension, and what RFC 5280 lets it do.
 

@@ -5,10 +5,10 @@ Holds no field in which the private key fits: of the bundle, its public facts al
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from certmail import __version__
+from certmail.frozen import frozen
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from certmail.walk import Sealing
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Approval:
     """A sealed message as two readers see it, and all that speaks for and against it.
 

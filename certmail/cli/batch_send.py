@@ -19,6 +19,7 @@ from certmail.cli.json_output import echo_json, error_as_json
 from certmail.cli.progress import Counted
 from certmail.durable import StateError
 from certmail.errors import BundleError, CertmailError, UsageError
+from certmail.frozen import frozen
 from certmail.office import Handed, Office
 from certmail.outbox.states import RETRIED, Entry, State
 from certmail.outbox.store import Again, already_sent, still_unknown
@@ -38,7 +39,7 @@ SHOWN: Final = 20
 INTERRUPTED: Final = 130
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Checked:
     """One bundle that may be sent: what is remembered of it. The bundle itself is read again."""
 
@@ -51,7 +52,7 @@ class Checked:
     """Of the bundle's octets: the same ones need no second look at the key's numbers."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Row:
     """One line of the summary."""
 

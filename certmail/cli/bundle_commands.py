@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,6 +17,7 @@ from certmail.cli.check_json import (
 from certmail.cli.command import Command
 from certmail.cli.json_output import echo_json, error_as_json, finding_as_json
 from certmail.errors import CertmailError
+from certmail.frozen import frozen
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -31,7 +32,7 @@ WARN_DAYS: Final = 14
 _MAX_WARN_DAYS: Final = 3650
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Asked:
     """What the options say, once for all files."""
 
@@ -45,7 +46,7 @@ class _Asked:
     blocklist: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Checked:
     """One file's verdict, or the reason why it could not be read."""
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import sys
 import textwrap
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from rich.cells import cell_len
@@ -19,6 +18,7 @@ from certmail.bundle import idn
 from certmail.bundle.facts import common_name
 from certmail.cli.draw import width
 from certmail.cli.life import Life, Standing, life
+from certmail.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,7 +42,7 @@ _STYLES: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Signs:
     """What trees and bars are drawn with."""
 

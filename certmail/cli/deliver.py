@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,6 +14,7 @@ from certmail.cli.draw import draw_receipt_plainly, echo_error
 from certmail.cli.json_output import echo_json, error_as_json, instant
 from certmail.cli.loudness import aside, is_quiet
 from certmail.errors import UsageError
+from certmail.frozen import frozen
 from certmail.office import Handed, Office, hand_over
 from certmail.outbox.states import State
 from certmail.outbox.store import ALREADY_SENT, Again, already_sent
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from certmail.outbox.store import Outbox
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Manner:
     """How to deliver, as the command line has it."""
 

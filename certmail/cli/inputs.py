@@ -9,13 +9,14 @@ environment. Nothing is written.
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
 from certmail.errors import BundleError, SecretError, UsageError
+from certmail.frozen import frozen
 from certmail.values import Secret, printable
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def with_issuers(command: Command) -> Command:
     return command
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Inputs:
     """What was typed about where the bundle is; exactly one kind of place is named."""
 
@@ -143,7 +144,7 @@ class Inputs:
         return self.aia or bool(self.chain_from)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Given:
     """A bundle in memory: as the file has it if nothing was changed."""
 

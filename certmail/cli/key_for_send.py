@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -22,6 +21,7 @@ from certmail.cli.keys_at_hand import (
 from certmail.cli.loudness import aside, is_hushed
 from certmail.cli.progress import Awaited
 from certmail.errors import KeyRefused, UsageError
+from certmail.frozen import frozen
 from certmail.key.pin import PinnedKey, Usability, require_usable
 from certmail.key.renew.acceptance import LAST_DIGITS, Acceptance, Given, accept_expired
 from certmail.key.renew.life import Notice, ends_soon
@@ -35,7 +35,7 @@ _FINAL: Final = frozenset({"KEY-REVOKED", "KEY-FROM-FUTURE"})
 """What no newer copy can heal: a revocation stays, and a wrong clock is wrong for every copy."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KeyForSend:
     """The key to encrypt to, what the operator should know of it, and what they accepted."""
 

@@ -7,11 +7,12 @@ copies are only fetched, united and kept.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from certmail.errors import KeyRefused
+from certmail.frozen import frozen
 from certmail.key import armor, bundled
 from certmail.key.renew.life import Holding, Notice, carried_by, changes
 from certmail.key.renew.reading import read_copy, read_whole
@@ -45,7 +46,7 @@ _SAME_OCCASION: Final = timedelta(days=1)
 """An owner who renews a key signs its parts one after the other."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class World:
     """Where the sources are and whom to trust on the way; only a calling program fills it.
 
@@ -62,7 +63,7 @@ class World:
     at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KeysAtHand:
     """The copies that are here, united."""
 
@@ -99,7 +100,7 @@ class KeysAtHand:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Heard:
     """What one source came to: its own words, and what it knows of the pinned key."""
 
@@ -112,7 +113,7 @@ class Heard:
     """Whether it is of the network and its copy is no older than what was known before."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Refreshed:
     """A refresh: what each source said, what is new, and what is at hand now."""
 

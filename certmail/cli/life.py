@@ -5,10 +5,11 @@ In: two instants and a third. Out: the share that is over, what to say of it, an
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
 from typing import TYPE_CHECKING, Final
+
+from certmail.frozen import frozen
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -25,7 +26,7 @@ class Standing(Enum):
     NOT_YET = "not yet begun"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Life:
     """A life seen at an instant. ``share`` is what is over of it, from 0 to 1."""
 

@@ -6,8 +6,9 @@ is a promise. Pages are found by the command's words, as somebody types them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+from certmail.frozen import frozen
 
 FIRST_SCREEN: Final = """\
 certmail hands a TLS private key to Clever Cloud by signed and encrypted mail,
@@ -34,7 +35,7 @@ Afterwards:
 All commands: certmail --help      One of them: certmail COMMAND --help"""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Example:
     """One command line, and what it is for."""
 
@@ -42,7 +43,7 @@ class Example:
     purpose: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Page:
     """What is said about one command. ``see_also`` names other commands, and documents."""
 

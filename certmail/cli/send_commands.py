@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +15,7 @@ from certmail.cli.json_output import echo_json, error_as_json
 from certmail.cli.loudness import is_quiet
 from certmail.cli.send_json import sealed_as_json, sealing_as_json
 from certmail.events import Teller
+from certmail.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -285,7 +285,7 @@ def _send_sealed(common: dict[str, Any], path: str, parameters: dict[str, Any]) 
     return finish(handed, manner, shown)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Asking:
     """Whether the operator is asked before the message leaves."""
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import shlex
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -17,6 +16,7 @@ import click
 from certmail.cli import inputs, options
 from certmail.cli.command import Command
 from certmail.cli.json_output import echo_json, finding_as_json, instant
+from certmail.frozen import frozen
 from certmail.recipient import UPLOAD_FORM
 from certmail.values import printable
 
@@ -33,7 +33,7 @@ _NAME: Final = 26
 """So many columns of a name fit into a row of 80."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Judged:
     """A bundle in memory, what was typed to have it, and what the check says."""
 

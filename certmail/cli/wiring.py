@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from certmail.events import Teller
+from certmail.frozen import frozen
 from certmail.recipient import CLEVER_CLOUD
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 _tell: Final = Teller(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Workbench:
     """One run's settings, clock and tools. The clock is read once, but for the dates of letters.
 

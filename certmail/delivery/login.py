@@ -10,13 +10,13 @@ import base64
 import binascii
 import contextlib
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from certmail.delivery import exchange as said
 from certmail.delivery.auth import Mechanism
 from certmail.delivery.exchange import MAX_RESPONSE_OCTETS, Exchange, Unexpected
 from certmail.errors import CertmailError, SecretError
+from certmail.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -36,7 +36,7 @@ _RUN: Final = re.compile(r"[A-Za-z0-9+/=._~-]{12,}", re.ASCII)
 """A piece of a secret that is long enough to be told from an ordinary word."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Refused:
     """The reply that is no success, and what the relay said about it in the exchange."""
 

@@ -22,6 +22,7 @@ from certmail.delivery.session import Session
 from certmail.delivery.smtp import admit, begin, commit, no_progress, refuse_without_source
 from certmail.delivery.watch import Watch
 from certmail.errors import CertmailError, DeliveryUnknown
+from certmail.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -36,7 +37,7 @@ _MAIL_MAX: Final = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Far:
     """How far an offer came: at which stage it ended, and what was asked for with the envelope.
 
@@ -62,7 +63,7 @@ class Offer(Watch, Protocol):
         """Hear what came of it, and how far it got; an acceptance can be taken back once."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Ended:
     """How a session ended. ``reason`` is None when there was nothing more to offer.
 

@@ -11,12 +11,12 @@ tell, and without one nobody knows.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 from certmail.delivery.turned_away import turned_away
 from certmail.errors import CertmailError, DeliveryUnknown, Left, RelayError
+from certmail.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,7 +54,7 @@ _IN_SIGHT: Final = frozenset({Stage.BODY, Stage.VERDICT})
 """Stages at which the relay has read the sealed message, or some of it."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Where:
     """Where a session stands: at which relay, at which stage, and how to quote the relay.
 
@@ -74,7 +74,7 @@ class Where:
         return Left.REFUSED if self.stage in _IN_SIGHT else Left.NOTHING
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Asked:
     """What was asked for with the envelope, beyond delivery.
 
@@ -89,7 +89,7 @@ class Asked:
     notify: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Receipt:
     """What the relay took over, when, and over which connection.
 

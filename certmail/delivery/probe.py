@@ -22,6 +22,7 @@ from certmail.delivery.session import Session
 from certmail.delivery.smtp import Interruptible, log_in, no_progress, refuse_without_source
 from certmail.delivery.watch import BeforeSecret, Unwatched
 from certmail.errors import CertmailError
+from certmail.frozen import frozen
 from certmail.recipient import CLEVER_CLOUD
 from certmail.values import printable
 
@@ -44,7 +45,7 @@ class Depth(Enum):
     ENVELOPE = "envelope"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Probed:
     """What a relay showed of itself, as far as the visit came.
 

@@ -12,10 +12,11 @@ from __future__ import annotations
 import ipaddress
 import math
 import re
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from certmail.errors import SettingsError
+from certmail.frozen import frozen
 from certmail.submission import Login, Mode, ProxyKind, Reports, TlsPath
 from certmail.values import Hostname, printable
 
@@ -40,7 +41,7 @@ name such as ``localhost.localdomain`` would be looked up by relays that check H
 """
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Proxy:
     """Somebody who dials for us. It learns the relay's name and port; TLS begins behind it.
 
@@ -65,7 +66,7 @@ class Proxy:
 _PIN: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Relay:
     """A submission server and the account to use there.
 
@@ -150,7 +151,7 @@ class Relay:
         return self.url.partition("://")[2]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Timeouts:
     """How many seconds each step may take; all of them end.
 

@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import asyncio
 import re
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 from aiosmtplib.protocol import SMTPProtocol
 
+from certmail.frozen import frozen
 from certmail.values import printable
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class ReplyFault(Exception):  # internal, becomes a RelayError
         self.reply = reply
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reply:
     """One reply: its code, and its lines as the relay wrote them, hostile until cleaned."""
 

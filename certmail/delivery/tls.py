@@ -16,7 +16,6 @@ import hashlib
 import os
 import ssl
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
@@ -25,6 +24,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509 import load_der_x509_certificate
 
 from certmail.errors import RelayError, SettingsError
+from certmail.frozen import frozen
 from certmail.values import printable
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ _ABOUT_US: Final = frozenset(
 """Alerts by which a server judges a client's certificate (RFC 8446 §6.2), in OpenSSL's names."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TlsFacts:
     """What was true of the connection before anything secret was read.
 

@@ -12,11 +12,11 @@ packets are read.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from certmail.errors import SealError
+from certmail.frozen import frozen
 from certmail.gnupg.failure import Failure, why_failed
 from certmail.gnupg.homes import throwaway_home
 from certmail.gnupg.runner import Gpg, Result, run
@@ -37,7 +37,7 @@ _QUIET: Final = ("--no-encrypt-to", "--no-comments", "--no-emit-version", "-z", 
 _ISOLATED: Final = ("--no-autostart", "--no-auto-check-trustdb", "--trust-model", "always")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GnuPG:
     """One user's GnuPG.
 

@@ -7,12 +7,12 @@ offers is what a send takes. Nothing is chosen here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
 from certmail.errors import SealError
+from certmail.frozen import frozen
 from certmail.gnupg.signers import SecretKey, as_signer, keys_that, list_secret_keys
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Place(Enum):
     AWAY = "not on this machine"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Candidate:
     """One secret key. ``refusal`` tells why it cannot sign for the sender; None means that it can.
 

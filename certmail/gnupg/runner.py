@@ -17,11 +17,12 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import IO, TYPE_CHECKING, Final, NoReturn
 
 from certmail.errors import SealError
 from certmail.events import Teller
+from certmail.frozen import frozen
 from certmail.gnupg.child import converse
 from certmail.gnupg.failure import Failure, why_failed
 from certmail.gnupg.status import Status, parse_status
@@ -80,7 +81,7 @@ _KEPT_NAMES: Final = frozenset(
 """What GnuPG and its pinentry need; LD_PRELOAD and its kin are not among them."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Gpg:
     """A GnuPG found on this machine: absolute path and version."""
 
@@ -88,7 +89,7 @@ class Gpg:
     version: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Result:
     """What one run of GnuPG brought back.
 

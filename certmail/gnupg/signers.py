@@ -9,12 +9,12 @@ several: the user names the key.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import gnupg
 
 from certmail.errors import SealError
+from certmail.frozen import frozen
 from certmail.gnupg.runner import Gpg, run
 from certmail.key.packets import KeyBlock, read_key_block
 from certmail.message.seal import Signer
@@ -38,7 +38,7 @@ LIST_TIMEOUT_S: Final = 60.0
 logging.getLogger("gnupg").setLevel(logging.WARNING)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SecretKey:
     """One secret key as GnuPG lists it, with the addresses its own packets speak for."""
 

@@ -8,16 +8,16 @@ takes orders from whoever made the key.
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from typing import Final
 
 from certmail.errors import SealError
+from certmail.frozen import frozen
 
 _PREFIX: Final = b"[GNUPG:] "
 _WINDOWS: Final = sys.platform == "win32"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Status:
     """One status line: the keyword and its arguments, split on single spaces, still escaped."""
 

@@ -12,12 +12,12 @@ import shutil
 import stat
 import subprocess
 import sys
-from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
+from certmail.frozen import frozen
 from certmail.gnupg.runner import child_environment
 from certmail.values import printable
 
@@ -46,7 +46,7 @@ class HomeState(Enum):
     CLOSED = "a folder that may not be entered"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Home:
     """The user's GnuPG home. ``mode`` is its permission bits; None where they mean nothing."""
 
@@ -70,7 +70,7 @@ class AgentState(Enum):
     UNASKED = "cannot be asked"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Agent:
     """The agent of the home; ``socket`` is where it listens, or would."""
 
@@ -84,7 +84,7 @@ class Agent:
         return not _WINDOWS and len(os.fsencode(self.socket)) > MAX_SOCKET_OCTETS
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Pinentry:
     """The program that asks for passphrases.
 

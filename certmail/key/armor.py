@@ -15,11 +15,12 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from typing import Final, Literal, NoReturn
 
 from certmail.errors import KeyRefused, SealError
+from certmail.frozen import frozen
 from certmail.values import printable
 
 MESSAGE: Final = "PGP MESSAGE"
@@ -45,7 +46,7 @@ _CRC_POLY: Final = 0x864CFB
 _UTF8_MARK: Final = b"\xef\xbb\xbf"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Unwrapped:
     """The packets of a key file, and what lay around them.
 

@@ -9,9 +9,9 @@ own refuses the whole copy here: it was altered, or it says what certmail cannot
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from certmail.frozen import frozen
 from certmail.key import refusals
 from certmail.key.selfsig import Verdict, Verdicts
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from certmail.recipient import Recipient
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Choice:
     """The parts of the key that would be used."""
 

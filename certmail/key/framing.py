@@ -8,9 +8,11 @@ guess, never.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum, IntEnum
 from typing import Final
+
+from certmail.frozen import frozen
 
 MAX_PACKETS: Final = 4096
 """A key block with every certification anyone ever made has some hundreds."""
@@ -72,7 +74,7 @@ class Damage(Exception):
         return f"{self.about or self.fault.value} (at octet {self.offset})"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Packet:
     """One packet: its type, its body without framing, and where it starts."""
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Final, NoReturn
 
 from certmail.errors import CertmailError, KeyRefused
+from certmail.frozen import frozen
 from certmail.key.armor import FRESH_COPY, refuse_secret
 from certmail.key.framing import Damage, Fault, Packet, Tag, split
 from certmail.key.material import PublicKey, read_public_key
@@ -28,7 +29,7 @@ MAX_USER_ID_BYTES: Final = 2048
 _NAME_ADDR: Final = re.compile(r"(?P<name>[^<>]*)<(?P<address>[^<>]*)>")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UserId:
     """A user ID: what it says, and the signatures that follow it.
 
@@ -44,7 +45,7 @@ class UserId:
     signatures: tuple[Signature, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Subkey:
     """A subkey and the signatures that follow it."""
 
@@ -52,7 +53,7 @@ class Subkey:
     signatures: tuple[Signature, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KeyBlock:
     """One transferable public key.
 

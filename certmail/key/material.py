@@ -7,10 +7,11 @@ is computed here from the octets themselves, so that nobody's listing has to be 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from typing import Final
 
+from certmail.frozen import frozen
 from certmail.key.framing import Damage, Fault, number, take
 from certmail.values import Fingerprint
 
@@ -58,7 +59,7 @@ CURVES: Final = {
 """RFC 9580 §9.2; Ed448 and X448 by RFC 8410."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PublicKey:
     """A version 4 public key or subkey.
 

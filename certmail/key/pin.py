@@ -7,11 +7,12 @@ on everything that decides. Knows neither files nor how GnuPG was asked (RFC 958
 
 from __future__ import annotations
 
-from dataclasses import InitVar, dataclass, field
+from dataclasses import InitVar, field
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 from certmail.errors import KeyRefused
+from certmail.frozen import frozen
 from certmail.key import refusals
 from certmail.key.agree import compare
 from certmail.key.choose import Choice, decide
@@ -43,7 +44,7 @@ class _Witness:
 _WITNESS: Final = _Witness()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PinnedKey:
     """The recipient's key, found to be the pinned one at the instant ``at``.
 
@@ -80,7 +81,7 @@ class PinnedKey:
             raise TypeError("only the key room vouches for a PinnedKey")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SubkeyFacts:
     """One subkey for people: what it is, until when, and whether it can be encrypted to."""
 
@@ -93,7 +94,7 @@ class SubkeyFacts:
     encrypts: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KeyReport:
     """Everything ``certmail verify-key`` can say about one key block.
 

@@ -6,9 +6,9 @@ nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from certmail.frozen import frozen
 from certmail.key.signature import SignatureType
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _TYPES: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SignatureRow:
     """One signature: on what, saying what, by whom, and the two verdicts.
 

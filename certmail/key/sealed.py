@@ -7,10 +7,11 @@ Proves form and addressee, not cipher strength, and verifies no signature.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from certmail.errors import SealError
+from certmail.frozen import frozen
 from certmail.key.framing import Damage, Packet, Tag, number, split, take
 from certmail.key.signature import Signature, SignatureType, read_signature
 
@@ -27,7 +28,7 @@ _MIN_SEIPD: Final = 1 + 18 + 1 + 22
 _HIDDEN: Final = "0" * 16
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class EncryptedTo:
     """The keys that can open a message, as 16 hex digits each, in the order of the packets.
 
@@ -39,7 +40,7 @@ class EncryptedTo:
     key_ids: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SignedMessage:
     """A signed message in the clear: one signature around one literal, nothing else.
 

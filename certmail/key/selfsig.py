@@ -8,10 +8,10 @@ other keys are named as such and prove nothing. Knows neither the pin nor the ti
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
+from certmail.frozen import frozen
 from certmail.key.framing import Damage, Fault, take
 from certmail.key.material import ECDSA, ED25519, EDDSA_LEGACY, RSA, PublicKey, read_mpi
 from certmail.key.signature import CERTIFICATIONS, Signature, SignatureType
@@ -47,7 +47,7 @@ class Verdict(Enum):
     UNSUPPORTED = "not understood"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SignatureVerdict:
     """A signature and whether the primary key made it."""
 
@@ -55,7 +55,7 @@ class SignatureVerdict:
     verdict: Verdict
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Verdicts:
     """The verdicts on a key block, in the order of its parts."""
 

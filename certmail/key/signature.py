@@ -7,11 +7,12 @@ since verifying proves that. Uses no cryptography.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum, IntFlag
 from typing import Final
 
+from certmail.frozen import frozen
 from certmail.key.framing import Damage, Fault, number, take
 from certmail.values import Fingerprint
 
@@ -85,7 +86,7 @@ _DECIDING: Final = {_CREATED: 4, _SIGNATURE_EXPIRES: 4, _KEY_EXPIRES: 4, _ISSUER
 _UNKNOWN_ISSUER: Final = "0" * 16
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Signature:
     """What a signature packet claims.
 
@@ -130,7 +131,7 @@ class Signature:
         return named and all(key_id == key.key_id for key_id in self.issuer_key_ids)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Subpacket:
     type: int
     critical: bool

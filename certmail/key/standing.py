@@ -8,10 +8,10 @@ Knows neither the pin nor GnuPG's word.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from certmail.frozen import frozen
 from certmail.key.selfsig import SignatureVerdict, Verdict, Verdicts
 from certmail.key.signature import CERTIFICATIONS, KeyFlags, Signature, SignatureType
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from certmail.key.material import PublicKey
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UserIdStanding:
     """A user ID, the certification that speaks for it now, and whether it was taken back."""
 
@@ -34,7 +34,7 @@ class UserIdStanding:
         return self.certification is not None and not self.revoked
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SubkeyStanding:
     """A subkey, the binding that speaks for it now, and whether it was revoked."""
 
@@ -54,7 +54,7 @@ class SubkeyStanding:
         return self.binding.flags is None or bool(self.binding.flags & KeyFlags.ENCRYPT)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Standing:
     """A whole key at an instant. ``expires`` is the primary key's, None for never."""
 

@@ -5,9 +5,11 @@ Filled by the gnupg room, judged in `pin`. Knows how a statement looks, not how 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from typing import TYPE_CHECKING, Final
+
+from certmail.frozen import frozen
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -29,7 +31,7 @@ class GpgVerdict(Enum):
     ERROR = "not verified"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GpgSignature:
     """One signature as listed: verdict, type as in RFC 9580 §5.2.1, issuer and creation."""
 
@@ -39,7 +41,7 @@ class GpgSignature:
     created: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GpgUserId:
     """A user ID as listed; ``raw`` are its octets, unescaped."""
 
@@ -48,7 +50,7 @@ class GpgUserId:
     signatures: tuple[GpgSignature, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GpgKey:
     """A primary key or subkey as listed."""
 
@@ -62,7 +64,7 @@ class GpgKey:
     signatures: tuple[GpgSignature, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GpgKeyReport:
     """What GnuPG lists after importing one key block into an empty home at the instant ``at``.
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Final
 
 from certmail.errors import CertmailError, KeyRefused
 from certmail.events import Teller
+from certmail.frozen import frozen
 from certmail.keysources.fetch import Network, fetch
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ _GRACE_S: Final = 1.0
 """For what no deadline reaches, such as a resolver that does not return."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Answer:
     """What a source sent, or why it sent nothing."""
 

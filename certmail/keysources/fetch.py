@@ -6,11 +6,11 @@ did instead. The fetching is done by `web`; here its reasons get their codes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from certmail import __version__
 from certmail.errors import KeyRefused
+from certmail.frozen import frozen
 from certmail.values import printable
 from certmail.web import fetch as web
 from certmail.web.failure import NotFetched, Reason
@@ -32,7 +32,7 @@ _HEADERS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Network(Reach):
     """How to reach the world, and for how long and how much."""
 

@@ -9,8 +9,9 @@ HKP (draft-gallagher-openpgp-hkp).
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from certmail.frozen import frozen
 
 if TYPE_CHECKING:
     from certmail.recipient import Recipient
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 _Z_BASE_32: Final = "ybndrfg8ejkmcpqxot1uwisza345h769"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Source:
     """One place: a name for people, where it is, and whether a person typed that.
 
@@ -30,7 +31,7 @@ class Source:
     typed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Places:
     """The base URLs. Other ones are given only by a program that calls this one, like a test."""
 

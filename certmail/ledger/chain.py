@@ -13,7 +13,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from certmail.durable import (
@@ -26,6 +25,7 @@ from certmail.durable import (
 )
 from certmail.errors import Left
 from certmail.events import Teller
+from certmail.frozen import frozen
 from certmail.values import printable
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ MAX_LINE_OCTETS: Final = 256 * 1024
 """A certificate can carry thousands of names, and no more."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Head:
     """How long the log is, and the hash of its last line."""
 
@@ -51,7 +51,7 @@ class Head:
     sha256: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Verdict:
     """What a look at the whole log came to. ``line`` is the first line at fault."""
 

@@ -6,10 +6,10 @@ neither files nor the clock.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from certmail.frozen import frozen
 from certmail.values import printable
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ FORGOTTEN_AFTER: Final = timedelta(days=90)
 """A certificate that ended so long ago and was not renewed is in use nowhere."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Due:
     """A certificate that was accepted, and the names for which no later one was."""
 

@@ -8,11 +8,12 @@ a proxy, which would do the resolving and could reach what we must not.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from certmail import __version__
 from certmail.errors import BundleError
+from certmail.frozen import frozen
 from certmail.values import printable
 from certmail.web.failure import NotFetched, Reason
 from certmail.web.fetch import SIGNED, Limits, Ports, Reach, fetch
@@ -33,7 +34,7 @@ _LIMITS: Final = Limits(
 _HEADERS: Final = {"User-Agent": f"certmail/{__version__}"}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class IssuerSource:
     """Fetches over the network; tests give another reach."""
 

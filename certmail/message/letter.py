@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import email
 import email.policy
-from dataclasses import InitVar, dataclass, field
+from dataclasses import InitVar, field
 from email.headerregistry import Address as DisplayAddress
 from email.message import EmailMessage
 from email.utils import format_datetime
@@ -21,6 +21,7 @@ from secrets import token_hex
 from typing import TYPE_CHECKING, Final
 
 from certmail.errors import SealError
+from certmail.frozen import frozen
 from certmail.values import Address, Fingerprint, printable
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ MAX_REQUEST_CHARACTERS: Final = 4000
 _POLICY: Final = email.policy.SMTP.clone(max_line_length=76)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Sender:
     """Who signs: an address, a name for people, and the key whose public half travels along.
 
@@ -51,7 +52,7 @@ class Sender:
     public_key: bytes = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Request:
     """What the operator wants done with the bundle; each part may be absent."""
 
@@ -61,7 +62,7 @@ class Request:
     note: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OuterHeaders:
     """The five headers that anybody on the way can read."""
 
@@ -89,7 +90,7 @@ class _Witness:
 _WITNESS: Final = _Witness()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Letter:
     """An inner entity that was read back and found to hold what it should.
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import email
 import email.policy
-from dataclasses import dataclass
 from email.message import EmailMessage, MIMEPart
 from typing import TYPE_CHECKING, Final
+
+from certmail.frozen import frozen
 
 if TYPE_CHECKING:
     from certmail.bundle.check import CheckedBundle
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 _ROLES: Final = ("the bundle", "the sender's public key")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reader:
     """A key that can open the message, as read back from its packets."""
 
@@ -32,7 +33,7 @@ class Reader:
     who: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Outside:
     """What an eavesdropper sees: headers, structure, sizes, and to which keys it is encrypted."""
 
@@ -45,7 +46,7 @@ class Outside:
     integrity: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Attachment:
     """One attachment as the recipient finds it; ``lines`` describe its content."""
 
@@ -56,7 +57,7 @@ class Attachment:
     lines: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Inside:
     """What the recipient reads once the message is opened."""
 

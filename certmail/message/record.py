@@ -9,11 +9,12 @@ installation signed, verified and checked it. Knows no files.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from certmail.errors import CertmailError, SealError
+from certmail.frozen import frozen
 from certmail.message.seal import SealedMessage, Signature, recall
 from certmail.values import Fingerprint
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 SCHEMA: Final = "certmail.sealed/1"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SealRecord:
     """What was sealed, for whom, by whom, when; all instants are ISO 8601 in UTC."""
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import InitVar, dataclass, field
+from dataclasses import InitVar, field
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from enum import Enum
@@ -21,6 +21,7 @@ from secrets import token_hex
 from typing import TYPE_CHECKING, Final, NoReturn, Protocol
 
 from certmail.errors import SealError
+from certmail.frozen import frozen
 from certmail.key import armor
 from certmail.key.packets import EncryptedTo, read_encrypted, read_signed
 from certmail.message.letter import Letter, OuterHeaders
@@ -47,7 +48,7 @@ _DATE: Final = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Signer:
     """A secret key of the user's that may sign for ``address``.
 
@@ -91,7 +92,7 @@ class _Witness:
 _WITNESS: Final = _Witness()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Signature:
     """Public facts of the signature inside: who made it, with which key, hash, and when.
 
@@ -125,7 +126,7 @@ def recall(
     return Signature(signer=signer, key=key, hash_name=hash_name, created=created, witness=_WITNESS)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SealedMessage:
     """A PGP/MIME message to the pinned key, in parsed parts from which its wire form is rendered.
 

@@ -20,6 +20,7 @@ import dns.nameserver
 import dns.rcode
 import dns.resolver
 
+from certmail.frozen import frozen
 from certmail.values import printable
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class NoAnswer(Exception):
         self.trouble = trouble
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Found:
     """The records of a name, possibly none. ``canonical`` is the name at the end of aliases."""
 
@@ -79,7 +80,7 @@ class Found:
     dnssec: Dnssec
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Resolver:
     """Whom to ask: pairs of address and port; None for those that the system names."""
 

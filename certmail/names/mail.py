@@ -9,9 +9,9 @@ this is information about the recipient, never a reason to send or not to send.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from certmail.frozen import frozen
 from certmail.names.ask import Dnssec, NoAnswer, Trouble, host_of, weakest
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ _DIGESTS: Final = {0: None, 1: 32, 2: 64}
 """RFC 6698 §2.1.3: the whole certificate or key, SHA-256, SHA-512; octets of each."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Exchanger:
     """A host that takes mail. ``tlsa`` counts its usable records (RFC 7672 §3.1).
 
@@ -44,7 +44,7 @@ class Exchanger:
     trouble: Trouble | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Route:
     """The hosts that take a domain's mail, first tried first.
 

@@ -10,10 +10,10 @@ the mail domain. Every entry means TLS: from the first byte for ``_submissions``
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from certmail.errors import SettingsError
+from certmail.frozen import frozen
 from certmail.names.ask import Dnssec, Inquiry, NoAnswer, Resolver, Trouble, host_of
 from certmail.submission import Mode
 from certmail.values import Hostname
@@ -27,7 +27,7 @@ DISCOVERY_S: Final = 6.0
 _LABELS: Final = ((Mode.IMPLICIT, "_submissions._tcp"), (Mode.STARTTLS, "_submission._tcp"))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Service:
     """One submission server. ``inside`` tells whether its host lies in the mail domain."""
 
@@ -40,7 +40,7 @@ class Service:
     dnssec: Dnssec
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Services:
     """What a mail domain says of submission.
 

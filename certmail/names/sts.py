@@ -8,11 +8,11 @@ with a certificate that verifies; redirects are not followed.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 from certmail import __version__
+from certmail.frozen import frozen
 from certmail.names.ask import NoAnswer, Trouble, strings
 from certmail.values import printable
 from certmail.web import fetch as web
@@ -46,7 +46,7 @@ class StsMode(Enum):
     NONE = "none"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Policy:
     """What a policy says: the hosts that may take the mail, and for how long to believe it."""
 
@@ -63,7 +63,7 @@ class Policy:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Sts:
     """What a domain says. ``announced`` is the record's id; None where there is no record.
 

@@ -9,9 +9,11 @@ nothing; from then on only its reply can tell.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from typing import TYPE_CHECKING, Final
+
+from certmail.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -95,7 +97,7 @@ MEANS: Final[Mapping[State, tuple[str, str]]] = {
 """For each state what is true, and what to do."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Entry:
     """One message in the outbox: public facts. Its sealed bytes are read on their own.
 

@@ -7,7 +7,7 @@ nothing: their root is thrown away with the process.
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -21,13 +21,15 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from certmail.frozen import frozen
+
 _LIFE: Final = timedelta(days=60)
 _CA_LIFE: Final = timedelta(days=400)
 
 _PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Issued:
     """A certificate with its private key, both PEM."""
 
@@ -35,7 +37,7 @@ class Issued:
     private_key: bytes = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Authority:
     """A CA: signs certificates, and is one."""
 

@@ -10,11 +10,13 @@ from __future__ import annotations
 import email
 import email.policy
 import logging
-from dataclasses import dataclass, field
+from dataclasses import field
 from email.message import EmailMessage
 from typing import TYPE_CHECKING, Final
 
 import gnupg
+
+from certmail.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +27,7 @@ logging.getLogger("gnupg").setLevel(logging.WARNING)
 _OPTIONS: Final = ["--no-options", "--disable-dirmngr", "--no-auto-key-locate"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Opened:
     """What the recipient holds after opening the mail."""
 

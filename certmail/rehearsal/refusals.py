@@ -19,6 +19,7 @@ from certmail.batch import classify, exit_status
 from certmail.delivery.relay import Relay
 from certmail.delivery.smtp import deliver
 from certmail.errors import CertmailError, RelayError
+from certmail.frozen import frozen
 from certmail.gnupg.identify import identify_key
 from certmail.key import bundled
 from certmail.key.pin import require_usable
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 _EHLO = b"250-rehearsal\r\n"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Refused:
     """An attack that was tried, the code it met, and the exit status of that code's family."""
 
@@ -73,7 +74,7 @@ class Password:
         return Secret(self.text)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Scene:
     """What the attacks work on: a sealed message and everything it was made with."""
 
@@ -179,7 +180,7 @@ def _keys(scene: Scene) -> tuple[Refused, ...]:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Lying:
     """An engine that does less, or more, than it is asked to."""
 

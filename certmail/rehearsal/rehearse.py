@@ -9,12 +9,13 @@ remains: the homes, their agents and the relay end with the block.
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from secrets import token_urlsafe
 from typing import TYPE_CHECKING, Final
 
 from certmail.delivery.relay import Relay, Timeouts
+from certmail.frozen import frozen
 from certmail.gnupg.engine import GnuPG
 from certmail.gnupg.homes import throwaway_home
 from certmail.gnupg.identify import identify_key
@@ -62,7 +63,7 @@ NAMES: Final = ("rehearsal.example", "www.rehearsal.example")
 _USER: Final = "operator"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Rehearsal:
     """Everything that was seen."""
 
@@ -195,7 +196,7 @@ def rehearse(
     )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Bench:
     """What the office asks of a run, with the throw-away key and password."""
 

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
+from certmail.frozen import frozen
+
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -29,7 +31,7 @@ MAX_MESSAGE_OCTETS: Final = 16 * 2**20
 logging.getLogger("mail.log").setLevel(logging.CRITICAL)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Delivered:
     """One message as it arrived, with the envelope it came in."""
 

@@ -10,10 +10,11 @@ later; tokens have entries of their own, so that none is sent as a password.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 from certmail.errors import SecretError
+from certmail.frozen import frozen
 from certmail.secrets.command import CommandOutput
 from certmail.secrets.credential import USUAL_NAME, Credential, credential
 from certmail.secrets.file import PasswordFile
@@ -124,7 +125,7 @@ def from_keyring_or_prompt(account: Account, kind: SecretKind = SecretKind.PASSW
     return _KeyringOrPrompt(from_keyring(account, kind), from_prompt(account, kind))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class InMemory:
     """A secret that the calling program has."""
 
@@ -145,7 +146,7 @@ class InMemory:
         return self.secret
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _KeyringOrPrompt:
     """A keyring that holds no password is no reason to stop where somebody can type it.
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 import os
 import subprocess
 import threading
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import IO, TYPE_CHECKING, Final
+
+from certmail.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,7 +23,7 @@ _DRAIN_S: Final = 0.5
 """How long output may trail behind the program's end, where a grandchild keeps the pipe open."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Ended:
     """How a program ended."""
 

@@ -7,11 +7,12 @@ output nor the arguments are ever quoted: either may be the secret.
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final, NoReturn
 
 from certmail.errors import SecretError
 from certmail.events import Teller
+from certmail.frozen import frozen
 from certmail.secrets.bounded import run_within
 from certmail.secrets.line import Unusable, first_line, reason
 from certmail.values import Secret, SecretKind, printable
@@ -19,7 +20,7 @@ from certmail.values import Secret, SecretKind, printable
 _tell: Final = Teller(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CommandOutput:
     """A secret that a command prints; the command may ask on the terminal by itself."""
 

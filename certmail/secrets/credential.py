@@ -8,12 +8,12 @@ unit alone, in memory that is never swapped, and gone with the unit (systemd.exe
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from certmail.errors import SecretError
 from certmail.events import Teller
+from certmail.frozen import frozen
 from certmail.secrets.line import Unusable, first_line_of, reason
 from certmail.values import Secret, SecretKind, printable
 
@@ -27,7 +27,7 @@ USUAL_NAME: Final = "certmail-password"
 """The credential that is looked for where the settings name no source."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Credential:
     """A password that systemd holds for this unit. ``folder`` is None outside such a unit."""
 

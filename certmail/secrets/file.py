@@ -11,11 +11,11 @@ import os
 import shlex
 import stat
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from certmail.errors import SecretError
 from certmail.events import Teller
+from certmail.frozen import frozen
 from certmail.secrets.line import Unusable, first_line_of, reason
 from certmail.values import Secret, SecretKind, printable
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _tell: Final = Teller(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PasswordFile:
     """A password in a file of mode 0600 or stricter."""
 

@@ -13,12 +13,13 @@ from __future__ import annotations
 import json
 import os
 import sys
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from certmail.errors import SecretError
 from certmail.events import Teller
+from certmail.frozen import frozen
 from certmail.secrets.bounded import run_within
 from certmail.secrets.prompt import has_terminal
 from certmail.values import Secret, SecretKind, printable
@@ -46,7 +47,7 @@ _WORKER: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KeyringEntry:
     """One entry of the keyring. Without a terminal no prompt is provoked: a locked keyring fails.
 

@@ -10,11 +10,11 @@ import getpass
 import os
 import sys
 import warnings
-from dataclasses import dataclass
 from typing import Final, NoReturn
 
 from certmail.errors import SecretError
 from certmail.events import Teller
+from certmail.frozen import frozen
 from certmail.values import Secret, SecretKind, printable
 
 _tell: Final = Teller(__name__)
@@ -26,7 +26,7 @@ _QUESTION: Final = 200
 """Characters of the question; host and user fit."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Prompt:
     """A password or token that a person types, unseen."""
 

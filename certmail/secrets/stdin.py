@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from dataclasses import dataclass
 from typing import Final, NoReturn
 
 from certmail.errors import SecretError
 from certmail.events import Teller
+from certmail.frozen import frozen
 from certmail.secrets.bounded import MAX_OCTETS
 from certmail.secrets.line import Unusable, first_line
 from certmail.values import Secret, SecretKind
@@ -23,7 +23,7 @@ _tell: Final = Teller(__name__)
 _STANDARD_INPUT: Final = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StandardInput:
     """A secret that is piped in; nothing after its line is read on purpose."""
 

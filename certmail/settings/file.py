@@ -12,10 +12,11 @@ import re
 import shlex
 import stat
 import sys
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Final
 
 from certmail.errors import SettingsError
+from certmail.frozen import frozen
 from certmail.values import printable
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ _BARE: Final = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 _ERROR_LINE: Final = re.compile(r"line (\d+)")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Entry:
     """One value of the file: its dotted name, what stands there, and the line it begins on."""
 

@@ -14,11 +14,11 @@ import base64
 import binascii
 import re
 import shlex
-from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
+from certmail.frozen import frozen
 from certmail.submission import Login, Mode, ProxyKind, Reports, TlsPath
 from certmail.values import Address, Fingerprint, Hostname
 
@@ -44,7 +44,7 @@ class KeyRefresh(Enum):
     NEVER = "never"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Pins:
     """Public keys of the relay: the SHA-256 of each, in 64 hex digits (RFC 7469 §2.4)."""
 
@@ -55,7 +55,7 @@ class Pins:
         return ",".join(self.sha256)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ProxyUrl:
     """Where a proxy is. There is no login in it: it would be a password in a file."""
 
@@ -69,7 +69,7 @@ class ProxyUrl:
         return f"{self.kind.value}://{host}:{self.port}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Key(Generic[T_co]):
     """One setting. ``read`` turns text into the value, or raises ``ValueError`` or our error.
 

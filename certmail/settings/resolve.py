@@ -10,12 +10,13 @@ user's business: ``Settings.require`` says how to give it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Generic, NoReturn, TypeVar, cast
 
 from certmail.errors import CertmailError, SettingsError
+from certmail.frozen import frozen
 from certmail.settings import file as settings_file
 from certmail.settings.keys import (
     COMMANDS,
@@ -57,7 +58,7 @@ class Source(Enum):
     DEFAULT = "default"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Origin:
     """Where a value was written: the layer, and the flag, variable or file in it."""
 
@@ -72,7 +73,7 @@ class Origin:
         return f"{self.source.value} {self.place}".rstrip()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Setting(Generic[T_co]):
     """A proved value and where it came from."""
 
@@ -80,7 +81,7 @@ class Setting(Generic[T_co]):
     origin: Origin
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Row:
     """A setting as ``certmail config`` shows it; ``origin`` is None where nobody gave it."""
 
@@ -89,7 +90,7 @@ class Row:
     origin: Origin | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Settings:
     """Every setting that has a value. Proves spelling and bounds, not that a path exists.
 
@@ -134,7 +135,7 @@ class Settings:
                 yield Row(key.name, shown(setting.value, key=key), setting.origin)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Given:
     """What somebody wrote, before it is judged."""
 

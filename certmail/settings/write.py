@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from certmail import durable
 from certmail.errors import SettingsError
+from certmail.frozen import frozen
 from certmail.settings import file as settings_file
 from certmail.settings.keys import COMMANDS, Key
 from certmail.settings.resolve import resolve, shown
@@ -32,7 +33,7 @@ _CANONICAL: Final = (Fingerprint, Hostname, Path)
 """Values that are written as they were understood, not as they were typed."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Change:
     """One line of the file: what stands there and what will; None where there is no line."""
 
@@ -48,7 +49,7 @@ class Change:
         return f"{self.name} = {self.after}{was}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Draft:
     """The file as it would be. ``before`` is what was read, or None where there is no file yet."""
 

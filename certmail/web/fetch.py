@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import re
 import ssl
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
 import httpcore
 import httpx
 
+from certmail.frozen import frozen
 from certmail.web import addresses
 from certmail.web.failure import NotFetched, Reason
 from certmail.web.network import Budget, GuardedBackend
@@ -62,7 +63,7 @@ SIGNED: Final = frozenset({"https", "http"})
 """Where the answer counts only if its signature verifies, so that the way need not be trusted."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Limits:
     """How far a caller goes; time and octets are for the redirects and headers too."""
 
@@ -73,7 +74,7 @@ class Limits:
     ports: Ports = Ports.ANY
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Reach:
     """How to reach the world.
 
@@ -89,7 +90,7 @@ class Reach:
     wire: httpcore.NetworkBackend = field(default_factory=httpcore.SyncBackend)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Errand:
     """What stays the same from one redirect to the next."""
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import errno
 import socket
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import httpcore
 import httpx
 
+from certmail.frozen import frozen
 from certmail.web.failure import NotFetched, Reason
 from certmail.web.fetch import FAILURES, unreachable
 from certmail.web.network import Budget, GuardedBackend
@@ -30,7 +30,7 @@ _NO_ROUTE: Final = frozenset({errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EAFN
 _NO_NAME: Final = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Observed:
     """An answer; ``headers`` in lower case, ``cut`` where the body went on."""
 

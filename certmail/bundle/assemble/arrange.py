@@ -19,6 +19,7 @@ from certmail.bundle.der import Shape
 from certmail.bundle.pem import Block
 from certmail.bundle.x509 import Certificate, Issued
 from certmail.errors import BundleError
+from certmail.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 _ENCODINGS: Final = {Shape.PKCS8: "PKCS#8", Shape.PKCS1: "PKCS#1"}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Arranged:
     """A bundle in canonical form, and what was changed to get there."""
 

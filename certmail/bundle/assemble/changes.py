@@ -6,14 +6,15 @@ never quotes what it changed. Knows the codes of the scanner.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from certmail.frozen import frozen
 
 if TYPE_CHECKING:
     from certmail.bundle.findings import Finding
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Change:
     """One change: the repair's name, what was done, and where in which source."""
 

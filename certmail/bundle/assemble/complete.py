@@ -7,7 +7,6 @@ Must not know how anything is fetched, and believes nothing of what was.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from cryptography import x509 as library
@@ -19,6 +18,7 @@ from certmail.bundle.assemble.items import Item, Kind
 from certmail.bundle.pem import Block
 from certmail.bundle.x509 import Certificate, Issued
 from certmail.errors import BundleError
+from certmail.frozen import frozen
 from certmail.values import printable
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Fetch(Protocol):
         """Give the octets, or raise a BundleError."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Issuers:
     """Where issuers that the sources lack may come from."""
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import binascii
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
 
 from certmail.bundle import der, labels, pem, text
@@ -21,6 +20,7 @@ from certmail.bundle.der import Shape
 from certmail.bundle.findings import Finding, Severity
 from certmail.bundle.layout import Tally
 from certmail.errors import BundleError
+from certmail.frozen import frozen
 from certmail.values import printable
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ _IGNORED: Final = frozenset({"CHAR-NON-ASCII"})
 """In a file whose blocks could all be read, such characters stand outside them and are left out."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Gathered:
     """What a source holds, in the order in which it stands there."""
 

@@ -6,12 +6,13 @@ this room. Knows neither files nor cryptography.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
 from certmail.bundle.findings import Finding, Severity
 from certmail.errors import BundleError
+from certmail.frozen import frozen
 from certmail.values import Secret, printable
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class Passphrase(Protocol):
         """Give the passphrase of what is named, or raise a SecretError."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Item:
     """One key or certificate.
 
@@ -63,7 +64,7 @@ class Item:
         return f"{self.source}, lines {first}-{last}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Source:
     """One file or field that holds keys or certificates in any of the known forms."""
 
@@ -71,7 +72,7 @@ class Source:
     data: bytes = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Lineage:
     """What one program keeps for one certificate: its key, itself and its chain."""
 

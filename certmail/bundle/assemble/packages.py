@@ -8,7 +8,7 @@ cryptography.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.serialization import (
@@ -22,13 +22,14 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from certmail.bundle.x509 import attempt
+from certmail.frozen import frozen
 
 if TYPE_CHECKING:
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Package:
     """What a PKCS#12 package holds."""
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from certmail.cli.doctor.look import Skipped
 from certmail.cli.wiring import Workbench
+from certmail.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,7 +38,7 @@ LEAST_S: Final = 0.5
 """What a look gets that is begun at the very end."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Wish:
     """What was asked for. ``depth`` None leaves the relay alone, as ``--offline`` does."""
 

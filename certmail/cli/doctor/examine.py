@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
@@ -14,6 +13,7 @@ from certmail.cli.doctor.look import Group, Health, Look, Seen, Skipped, bad, sk
 from certmail.cli.doctor.patience import within
 from certmail.cli.keys_at_hand import World
 from certmail.errors import CertmailError
+from certmail.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +35,7 @@ class Clock(Enum):
     """It says what is known by now, and waits for nothing."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Exam:
     """A look to make. ``exit_status`` is that of a send which would hang there as well."""
 

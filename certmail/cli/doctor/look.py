@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
+
+from certmail.frozen import frozen
 
 if TYPE_CHECKING:
     from certmail.errors import CertmailError
@@ -32,7 +33,7 @@ class Group(Enum):
     STATE = "State"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Seen:
     """What a look saw. ``exit_status`` is that of the send it would stop, else 0."""
 
@@ -43,7 +44,7 @@ class Seen:
     exit_status: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Look:
     """What was seen, under its name; ``seconds`` is how long it took."""
 

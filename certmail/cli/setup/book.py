@@ -13,6 +13,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from certmail.frozen import frozen
 from certmail.settings import file as settings_file
 from certmail.settings.keys import SECRET_SOURCES
 from certmail.settings.resolve import Settings, Source, resolve, settings_path
@@ -49,7 +50,7 @@ class Outcome(Enum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Problem:
     """Something to know or to do: a code, what it is, what to type next."""
 
@@ -64,7 +65,7 @@ class Problem:
         return Problem(error.code, error.what, error.next, error.exit_status)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Step:
     """One step: its name for scripts, what it came to, and the value that may be shown."""
 

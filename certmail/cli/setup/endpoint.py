@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from certmail.frozen import frozen
 from certmail.submission import Mode
 
 if TYPE_CHECKING:
     from certmail.providers import Provider
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Endpoint:
     """A host, a port and how TLS begins; ``provider`` says the rest, where it is a preset."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
@@ -11,6 +10,7 @@ from certmail.cli.secret_source import kind_of, named_source
 from certmail.cli.setup.book import Outcome, Step
 from certmail.cli.setup.talk import missing, proof
 from certmail.errors import SecretError
+from certmail.frozen import frozen
 from certmail.providers import Wanted
 from certmail.settings import keys
 from certmail.settings.keys import SECRET_SOURCES, SENDER_ADDRESS
@@ -61,7 +61,7 @@ _ASKED_FOR: Final[dict[Way, tuple[Key[object], str]]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Chosen:
     """A source to try, in words that may be shown, and whether the keyring is to keep it.
 

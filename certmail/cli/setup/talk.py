@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import sys
 import textwrap
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -17,6 +16,7 @@ import click
 
 from certmail.cli.draw import draw_error, width
 from certmail.errors import CertmailError, UsageError
+from certmail.frozen import frozen
 from certmail.values import printable
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Manner(Enum):
     JSON = "json"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Talk:
     """One conversation, or its absence."""
 

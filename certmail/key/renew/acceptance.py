@@ -8,11 +8,12 @@ accept. Not a setting: it is made from what was typed in this run and lives as l
 
 from __future__ import annotations
 
-from dataclasses import InitVar, dataclass
+from dataclasses import InitVar  # noqa: TC003 - looked up by name when the class is made
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 from certmail.errors import KeyRefused
+from certmail.frozen import frozen
 from certmail.key.pin import PinnedKey, Usability, require_usable
 from certmail.values import printable
 
@@ -39,7 +40,7 @@ class _Witness:
 _WITNESS: Final = _Witness()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Acceptance:
     """Proves: somebody named the fingerprint of this expired key in this run.
 

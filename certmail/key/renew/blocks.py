@@ -9,10 +9,11 @@ quote marks, blank lines). The armor itself is `armor`'s business, its checksum 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Final
 
 from certmail.errors import KeyRefused
+from certmail.frozen import frozen
 from certmail.key import armor
 from certmail.key.armor import PRIVATE_KEY_BLOCK, PUBLIC_KEY_BLOCK
 
@@ -42,7 +43,7 @@ _TO_LOWER: Final = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnop
 _LINES: Final = frozenset({"br", "div", "p", "li", "tr", "pre", "code", "td"})
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Block:
     """The packets of one block, or the refusal of it."""
 

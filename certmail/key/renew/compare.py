@@ -8,10 +8,10 @@ look at the wrong thing. Near is never enough: only the 40 digits of the pin are
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from certmail.errors import KeyRefused
+from certmail.frozen import frozen
 from certmail.values import printable
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ _SEPARATORS: Final = re.compile(r"[\s:.\-\u00a0\u2009\u202f]+")
 _LOOKALIKES: Final = str.maketrans("OoIlL", "00111")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Spelling:
     """The pinned fingerprint, and in what other spelling it was given."""
 

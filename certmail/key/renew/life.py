@@ -6,10 +6,10 @@ Decides nothing: whether a key may be used is `pin`'s verdict.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from certmail.frozen import frozen
 from certmail.key.keyblock import read_key_block
 from certmail.key.selfsig import verify
 from certmail.key.signature import SignatureType
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from certmail.values import Fingerprint
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Span:
     """The life of a primary key or a subkey; ``expires`` None is for ever.
 
@@ -45,7 +45,7 @@ class Span:
         return min(known, default=None)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Holding:
     """A copy that is at hand, and the name people know it by."""
 
@@ -53,7 +53,7 @@ class Holding:
     known: KnownKey
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Notice:
     """Something the operator should know that stops nothing; ``code`` is stable."""
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from certmail.errors import KeyRefused
+from certmail.frozen import frozen
 from certmail.key import armor, refusals
 from certmail.key.framing import Damage, Packet, Tag, split
 from certmail.key.keyblock import MAX_USER_ID_BYTES, read_key_block
@@ -35,7 +36,7 @@ MAX_DISPLACED: Final = 128
 MAX_TARGETS: Final = 128
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Copy:
     """What one source says about the pinned key, and what of it was left aside."""
 

@@ -13,11 +13,12 @@ pinned one, so such a revocation is not seen.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import InitVar, dataclass, field, replace
+from dataclasses import InitVar, field, replace
 from datetime import UTC, datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
+from certmail.frozen import frozen
 from certmail.key.framing import Tag, build
 from certmail.key.keyblock import KeyBlock, Subkey, UserId
 from certmail.key.material import PublicKey, read_public_key
@@ -54,7 +55,7 @@ _TYPES: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Claim:
     """A signature, and what it stands behind in some copy; not verified.
 
@@ -71,7 +72,7 @@ class Claim:
         return self.signature.type in _TYPES[self.about]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Statement:
     """One signature of the pinned key, in the one form we write."""
 
@@ -125,7 +126,7 @@ class _Witness:
 _WITNESS: Final = _Witness()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KnownKey:
     """A primary key and what it has said about itself.
 
