@@ -20,6 +20,7 @@ RUNTIME := $(VENV)/.runtime-$(call sum,requirements/runtime.txt)
 BENCH := $(VENV)/.bench-$(call sum,requirements/bench.txt pyproject.toml)
 DEV := $(VENV)/.dev-$(call sum,requirements/dev.txt pyproject.toml)
 READER := tests/readers/openpgpjs
+AUDIT := $(VENV)/.audit-$(call sum,requirements/audit.txt)
 NPM := $(VENV)/.npm-$(call sum,$(READER)/package-lock.json)
 
 .PHONY: help
@@ -32,7 +33,7 @@ rehearse: $(RUNTIME) | gpg ## walk the whole way with throw-away keys and a rela
 	$(BIN)/python -m certmail rehearse $(ARGS)
 
 .PHONY: test
-test: $(DEV) $(if $(shell command -v npm),$(NPM)) | gpg ## run every test
+test: $(DEV) $(AUDIT) $(if $(shell command -v npm),$(NPM)) | gpg ## run every test
 	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 .PHONY: readers
@@ -55,6 +56,18 @@ format: $(DEV) ## format, and mend what the linter can mend
 wheel: $(DEV) ## build the wheel into dist/
 	$(BIN)/python -m build --wheel --no-isolation --outdir dist
 
+.PHONY: dist
+dist: $(DEV) ## build the sdist, and the wheel from it, into dist/
+	$(BIN)/python -m build --no-isolation --outdir dist
+
+.PHONY: sbom
+sbom: $(AUDIT) ## write the bill of materials, CycloneDX, into dist/
+	$(VENV)/audit/bin/python -m release.sbom dist
+
+.PHONY: audit
+audit: $(AUDIT) ## ask what is known against the locked releases; ARGS=--go-on where nobody answers
+	$(VENV)/audit/bin/python -m release.audit $(ARGS) requirements/runtime.txt
+
 .PHONY: bench
 bench: $(BENCH) | gpg ## measure against what people use today; tables and charts in benchmarks/results
 	$(BIN)/python -m benchmarks $(ARGS)
@@ -74,6 +87,7 @@ lock: $(VENV)/.lock-$(call sum,requirements/lock.txt) ## resolve the locks anew;
 	$(LOCK) -o requirements/runtime.txt
 	$(LOCK) --group dev -c requirements/runtime.txt -o requirements/dev.txt
 	$(LOCK) --group dev --group bench -c requirements/dev.txt -o requirements/bench.txt
+	$(LOCK_ONLY) --group audit -c requirements/dev.txt -o requirements/audit.txt
 	$(LOCK_ONLY) --group lock -o requirements/lock.txt
 	@if grep -nE '://|^-|file:' requirements/*.txt; then \
 	echo "make: a lock names a place; it must hold names, versions and hashes only" >&2; exit 1; fi
@@ -124,6 +138,13 @@ $(BENCH): | $(BIN)/python
 	$(PIP) --require-hashes -r requirements/bench.txt
 	$(PIP) --no-deps --no-build-isolation --editable .
 	@rm -f $(VENV)/.bench-* $(VENV)/.dev-* $(VENV)/.runtime-* && touch $@ $(DEV) $(RUNTIME)
+
+# What looks at the locks, apart from what is looked at.
+$(AUDIT): | $(BIN)/python
+	$(PYTHON) -m venv $(VENV)/audit
+	$(VENV)/audit/bin/python -m pip --disable-pip-version-check --quiet --quiet install \
+	--require-hashes -r requirements/audit.txt
+	@rm -f $(VENV)/.audit-* && touch $@
 
 # OpenPGP.js, which only the tests use.
 $(NPM): | $(BIN)/python

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from certmail import __version__
+from certmail import RELEASED, __version__
 from certmail.cli import troff
 from certmail.cli.command import commands_by_purpose, options_by_subject, page_of, words_of
 
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 
     from certmail.cli.pages import Page
     from certmail.settings.keys import Key
-
-RELEASED: Final = "2026-11-28"
-"""The day of this version; CHANGELOG.md has the same once it is released."""
 
 SETTINGS: Final = "certmail-settings"
 

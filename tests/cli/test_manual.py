@@ -8,9 +8,9 @@ import sys
 
 import pytest
 
-from certmail import __version__
+from certmail import RELEASED, __version__
 from certmail.cli.entry import certmail
-from certmail.cli.manual import RELEASED, man_pages
+from certmail.cli.manual import man_pages
 from certmail.settings.keys import KEYS
 from tests.cli.conftest import ROOT
 from tests.cli.test_help import contexts, words

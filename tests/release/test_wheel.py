@@ -6,11 +6,10 @@ import email
 import json
 import os
 import re
-import subprocess
 import sys
+import sysconfig
 import venv
 import zipfile
-from pathlib import Path
 
 import pytest
 
@@ -19,32 +18,10 @@ from certmail.cli.entry import certmail as program
 from certmail.cli.manual import man_pages
 from certmail.errors import KeyRefused
 from certmail.recipient import CLEVER_CLOUD
+from release import lock
+from tests.release.conftest import ROOT, run
 
-ROOT = Path(__file__).parent.parent
-
-
-def run(*command: str | Path, cwd: Path, **environ: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [str(word) for word in command],
-        cwd=cwd,
-        env={**os.environ, **environ},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("wheel")
-    ended = run(
-        *(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, ROOT),
-        cwd=folder,
-    )
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    (built,) = folder.iterdir()
-    return built
+LOCKS = sorted(path.name for path in (ROOT / "requirements").iterdir())
 
 
 def test_the_wheel_holds_the_package_the_key_and_nothing_else(wheel):
@@ -97,6 +74,14 @@ def test_every_requirement_of_the_wheel_is_locked_with_hashes(wheel):
     assert all(line.endswith("\\") for line in pins)
 
 
+@pytest.mark.parametrize("name", LOCKS)
+def test_each_release_of_each_lock_has_its_hashes(name):
+    """``pip install --require-hashes`` takes nothing else."""
+    pins = lock.read((ROOT / "requirements" / name).read_text(encoding="utf-8"))
+    assert pins
+    assert all(pin.hashes and pin.wanted_by for pin in pins)
+
+
 def test_the_dev_lock_agrees_with_the_runtime_lock():
     """What is tested is what is installed."""
 
@@ -108,7 +93,7 @@ def test_the_dev_lock_agrees_with_the_runtime_lock():
     assert pins("runtime.txt") <= pins("dev.txt")
 
 
-@pytest.mark.parametrize("name", ["runtime.txt", "dev.txt", "lock.txt"])
+@pytest.mark.parametrize("name", LOCKS)
 def test_a_lock_names_no_place(name):
     """A lock holds names, versions and hashes; where they come from is the user's choice."""
     text = (ROOT / "requirements" / name).read_text(encoding="utf-8")
@@ -141,3 +126,29 @@ def test_the_wheel_works_in_an_empty_environment(wheel, tmp_path):
     assert ended.returncode in {0, KeyRefused.exit_status}, ended.stderr
     assert CLEVER_CLOUD.pin.text in json.dumps(json.loads(ended.stdout))
     assert list(elsewhere.iterdir()) == []
+
+
+def test_the_wheel_works_without_a_network(wheel, tmp_path):
+    """In a fresh environment, with the releases that are tested here, without this checkout."""
+    venv.create(tmp_path / "venv", with_pip=False)
+    programs = tmp_path / "venv" / ("Scripts" if os.name == "nt" else "bin")
+    ended = run(
+        *(sys.executable, "-m", "pip", "--python", programs / "python", "install", "--quiet"),
+        *("--no-deps", "--no-index", "--no-cache-dir", wheel),
+        cwd=tmp_path,
+    )
+    assert ended.returncode == 0, ended.stderr
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    # A path file of this checkout's own installation counts for nothing in there.
+    known = {"PYTHONPATH": sysconfig.get_path("purelib"), "HOME": str(elsewhere)}
+    where = "import certmail, sys; print(certmail.__file__)"
+    ended = run(programs / "python", "-c", where, cwd=elsewhere, **known)
+    assert ended.stdout.startswith(str(tmp_path)), ended.stderr
+    ended = run(programs / "certmail", "--version", cwd=elsewhere, **known)
+    assert (ended.stdout.strip(), ended.stderr) == (f"certmail {certmail.__version__}", "")
+    ended = run(programs / "certmail", "explain", "PIN-MISMATCH", cwd=elsewhere, **known)
+    assert (ended.returncode, "PIN-MISMATCH" in ended.stdout) == (0, True), ended.stderr
+    ended = run(programs / "certmail", "verify-key", cwd=elsewhere, **known)
+    assert ended.returncode in {0, KeyRefused.exit_status}, ended.stderr
+    assert CLEVER_CLOUD.pin.text in (ended.stdout + ended.stderr).replace(" ", "")
