@@ -15,8 +15,11 @@ def main() -> None:
     if sys.argv[1:] in (["--version"], ["-V"]):
         sys.stdout.write(f"certmail {__version__}\n")
         return
-    from certmail.cli.entry import run  # noqa: PLC0415 - the line above must stay cheap
+    # The line above must stay cheap.
+    from certmail.cli.entry import run  # noqa: PLC0415
+    from certmail.cli.withheld import withhold_texts  # noqa: PLC0415
 
+    withhold_texts()
     sys.exit(run(sys.argv[1:]))
 
 

@@ -6,7 +6,6 @@ is a bug of ours, and its own text is withheld, since it may quote the bundle.
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import sys
@@ -19,6 +18,7 @@ from certmail.cli.command import Places, Program
 from certmail.cli.draw import echo_error
 from certmail.cli.hardening import harden
 from certmail.cli.json_output import echo_json, whole_error
+from certmail.cli.withheld import hush_libraries
 from certmail.errors import CertmailError, UsageError
 from certmail.values import printable
 
@@ -35,10 +35,6 @@ TERMINATED: Final = 143
 """128 + SIGTERM."""
 
 BUG: Final = 1
-
-_FOREIGN_LOGGERS: Final = ("gnupg", "asyncio", "aiosmtplib", "keyring")
-"""Some of them log keys and sessions; they stay quiet, also under --debug."""
-
 
 _COMMANDS: Final = (
     ("setup", "setup_command:setup", "Set up sender, key, relay and password, and test them."),
@@ -102,8 +98,7 @@ def run(arguments: Sequence[str], *, world: World | None = None) -> int:
     ``world`` names other places to look for keys than the real ones: for a program that calls this
     one. No flag, file or variable does.
     """
-    for name in _FOREIGN_LOGGERS:
-        logging.getLogger(name).setLevel(logging.WARNING)
+    hush_libraries()
     signal.signal(signal.SIGTERM, _terminate)
     harden()
     as_json = _wants_json(arguments)
