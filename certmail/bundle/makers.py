@@ -6,7 +6,6 @@ the maker writes into its own certificates; a private CA that is not listed is n
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final
 
 from certmail.bundle.findings import Finding, warning
@@ -18,52 +17,59 @@ if TYPE_CHECKING:
 
 @frozen
 class Maker:
-    """A pattern in a subject or issuer, who writes it, and how a real certificate is had."""
+    """What is in a subject or issuer, in lower case, who writes it, and how a real one is had."""
 
-    pattern: re.Pattern[str]
+    marks: tuple[str, ...]
     who: str
     next: str
 
 
-def _maker(pattern: str, who: str, next: str) -> Maker:
-    return Maker(re.compile(pattern, re.IGNORECASE), who, next)
-
-
 _PUBLIC_CA: Final = "have it issued by a public CA"
+_ENDS: Final = (",", "\n")
 
 MAKERS: Final = (
-    _maker(
-        r"\(STAGING\)|Fake LE (?:Intermediate|Root)",
+    Maker(
+        ("(staging)", "fake le intermediate", "fake le root"),
         "the staging service of Let's Encrypt",
         "run the ACME client without --staging, --dry-run or --test",
     ),
-    _maker(
-        r"CN=Pebble (?:Intermediate|Root) CA",
+    Maker(
+        ("cn=pebble intermediate ca", "cn=pebble root ca"),
         "Pebble, a test server for ACME",
         "point the ACME client at the CA's real directory",
     ),
-    _maker(r"CN=h2ppy h2cker fake CA|happy hacker fake CA", "Boulder's test CA", _PUBLIC_CA),
-    _maker(r"(?:CN|O)=mkcert ", "mkcert, for the developer's own machine", _PUBLIC_CA),
-    _maker(r"CN=minica root ca", "minica, for one's own machines", _PUBLIC_CA),
-    _maker(r"CN=Caddy Local Authority", "Caddy's local CA", _PUBLIC_CA),
-    _maker(r"CN=TRAEFIK DEFAULT CERT", "Traefik, as a stopgap", _PUBLIC_CA),
-    _maker(
-        r"Kubernetes Ingress Controller Fake Certificate",
+    Maker(("cn=h2ppy h2cker fake ca", "happy hacker fake ca"), "Boulder's test CA", _PUBLIC_CA),
+    Maker(("cn=mkcert ", "o=mkcert "), "mkcert, for the developer's own machine", _PUBLIC_CA),
+    Maker(("cn=minica root ca",), "minica, for one's own machines", _PUBLIC_CA),
+    Maker(("cn=caddy local authority",), "Caddy's local CA", _PUBLIC_CA),
+    Maker(("cn=traefik default cert",), "Traefik, as a stopgap", _PUBLIC_CA),
+    Maker(
+        ("kubernetes ingress controller fake certificate",),
         "the Kubernetes ingress controller, as a stopgap",
         "look at why the controller did not find the real secret",
     ),
-    _maker(r"O=trustme v", "trustme, for tests", _PUBLIC_CA),
-    _maker(r"O=Internet Widgits Pty Ltd", "openssl with its example answers", _PUBLIC_CA),
-    _maker(r"(?:CN|O)=snakeoil|Snake Oil", "an example of a web server's package", _PUBLIC_CA),
-    _maker(r"CN=localhost(?:\.localdomain)?(?:,|$)", "a machine for itself", _PUBLIC_CA),
+    Maker(("o=trustme v",), "trustme, for tests", _PUBLIC_CA),
+    Maker(("o=internet widgits pty ltd",), "openssl with its example answers", _PUBLIC_CA),
+    Maker(
+        ("cn=snakeoil", "o=snakeoil", "snake oil"),
+        "an example of a web server's package",
+        _PUBLIC_CA,
+    ),
+    Maker(
+        tuple(
+            f"cn={name}{end}" for name in ("localhost", "localhost.localdomain") for end in _ENDS
+        ),
+        "a machine for itself",
+        _PUBLIC_CA,
+    ),
 )
 
 
 def examine(path: tuple[CertificateFacts, ...]) -> tuple[Finding, ...]:
     """Look for a known maker in every name of the path."""
-    names = "\n".join(f"{facts.subject}\n{facts.issuer}" for facts in path)
+    names = "".join(f"{facts.subject}\n{facts.issuer}\n" for facts in path).lower()
     for maker in MAKERS:
-        if maker.pattern.search(names):
+        if any(mark in names for mark in maker.marks):
             return (
                 warning(
                     "LEAF-STAGING",

@@ -210,21 +210,20 @@ def _show(checked: list[_Checked], asked: _Asked, *, as_json: bool) -> None:
         )
         return
     from certmail.cli import check_screen
-    from certmail.cli.screens import console
+    from certmail.cli.ink import show
 
-    screen = console()
     for one in checked:
         if len(checked) > 1:
-            screen.print(check_screen.heading(one.name))
+            show(check_screen.heading(one.name))
         if one.verdict is not None:
             page = check_screen.draw_verdict(one.verdict, data=one.pem, at=asked.at)
-            screen.print(page, end="")
-            screen.print(check_screen.last_line(one.name, one.verdict, good=not one.status))
+            show(page, end="")
+            show(check_screen.last_line(one.name, one.verdict, good=not one.status))
         elif one.error is not None:
-            screen.print(check_screen.draw_unread(one.error), end="")
+            show(check_screen.draw_unread(one.error), end="")
     if len(checked) > 1:
         rows = [(one.name, one.status, one.verdict) for one in checked]
-        screen.print(check_screen.draw_summary(rows, at=asked.at), end="")
+        show(check_screen.draw_summary(rows, at=asked.at), end="")
 
 
 def _as_json(one: _Checked, *, at: datetime) -> dict[str, Any]:

@@ -11,12 +11,10 @@ import sys
 import textwrap
 from typing import TYPE_CHECKING, Final
 
-from rich.cells import cell_len
-from rich.text import Text
-
 from certmail.bundle import idn
 from certmail.bundle.facts import common_name
 from certmail.cli.draw import width
+from certmail.cli.ink import Ink, columns, cut
 from certmail.cli.life import Life, Standing, life
 from certmail.frozen import frozen
 
@@ -73,9 +71,9 @@ def some(names: Sequence[str]) -> str:
     )
 
 
-def draw_tree(facts: BundleFacts, *, at: datetime) -> Text:
+def draw_tree(facts: BundleFacts, *, at: datetime) -> Ink:
     """Draw the key, the certificate below it, and its issuers up to the end of the chain."""
-    page = Text()
+    page = Ink()
     path = facts.path or facts.certificates
     others = [c for c in facts.certificates if facts.path and c not in facts.path]
     sheet = _Sheet(page, [*path, *others], at=at, deepest=len(path))
@@ -97,9 +95,9 @@ def draw_tree(facts: BundleFacts, *, at: datetime) -> Text:
     return page.append("\n") if page else page
 
 
-def draw_chain(chain: tuple[CertificateFacts, ...], *, at: datetime) -> Text:
+def draw_chain(chain: tuple[CertificateFacts, ...], *, at: datetime) -> Ink:
     """Draw what a server shows, in its order."""
-    page = Text()
+    page = Ink()
     sheet = _Sheet(page, chain, at=at, deepest=len(chain) - 1)
     for depth, certificate in enumerate(chain):
         place = f"shown {certificate.lines[0]}."
@@ -112,7 +110,7 @@ class _Sheet:
     """One tree being drawn: where its bars stand, and how long they are."""
 
     def __init__(
-        self, page: Text, all_of_them: Sequence[CertificateFacts], *, at: datetime, deepest: int
+        self, page: Ink, all_of_them: Sequence[CertificateFacts], *, at: datetime, deepest: int
     ) -> None:
         self.page = page
         self.at = at
@@ -185,12 +183,9 @@ class _Sheet:
     def _title(self, branch: str, title: str, place: str) -> None:
         """Write a title on the left and its place on the right."""
         room = width() - len(branch) - len(place) - 1
-        shown = Text(title, style="bold")
-        if shown.cell_len > room:
-            shown.truncate(room - 1)
-            shown.append(self.signs.cut)
-        self.page.append(branch, style="dim").append_text(shown)
-        gap = width() - len(branch) - cell_len(shown.plain)
+        shown = cut(title, room, sign=self.signs.cut)
+        self.page.append(branch, style="dim").append(shown, style="bold")
+        gap = width() - len(branch) - columns(shown)
         self.page.append(f"{place:>{gap}}\n", style="dim")
 
     @staticmethod

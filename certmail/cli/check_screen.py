@@ -1,7 +1,7 @@
 """The page of ``certmail check`` and ``certmail inspect``: findings, last line, summary.
 
-Decides nothing. Text that rich colours on a terminal and leaves plain elsewhere; every line fits
-the width. Lines of the file are shown as the core lets them be shown: never a line of a body.
+Decides nothing; every line fits the width. Lines of the file are shown as the core lets them be
+shown: never a line of a body.
 """
 
 from __future__ import annotations
@@ -9,13 +9,12 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING, Final
 
-from rich.text import Text
-
 from certmail.bundle.excerpt import excerpt
 from certmail.bundle.facts import common_name
 from certmail.bundle.findings import Finding, Severity
 from certmail.cli.chain_screen import draw_tree, signs, some
 from certmail.cli.draw import draw_error, draw_findings, width
+from certmail.cli.ink import Ink
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -41,22 +40,22 @@ def counted(findings: Iterable[Finding]) -> str:
     return ", ".join(plural(number, word) for number, word in numbers if number)
 
 
-def draw_verdict(verdict: Verdict, *, data: bytes, at: datetime) -> Text:
+def draw_verdict(verdict: Verdict, *, data: bytes, at: datetime) -> Ink:
     """Draw the chain, then each finding with the lines around it."""
-    page = Text()
+    page = Ink()
     if verdict.facts is not None:
-        page.append_text(draw_tree(verdict.facts, at=at))
+        page.add(draw_tree(verdict.facts, at=at))
     before: tuple[int, int] | None = None
     for finding in verdict.findings:
-        page.append_text(_finding(finding))
+        page.add(_finding(finding))
         if finding.lines is not None and finding.lines != before:
-            page.append_text(_excerpt(data, finding))
+            page.add(_excerpt(data, finding))
         page.append("\n")
         before = finding.lines
     return page
 
 
-def last_line(name: str, verdict: Verdict, *, good: bool) -> Text:
+def last_line(name: str, verdict: Verdict, *, good: bool) -> Ink:
     """Say in one line what it came to."""
     many = counted(verdict.findings)
     if good:
@@ -65,27 +64,27 @@ def last_line(name: str, verdict: Verdict, *, good: bool) -> Text:
         text, style = f"{name}: refused, as warnings count ({many})", "red"
     else:
         text, style = f"{name}: refused ({many})", "red"
-    line = Text(text, style=f"bold {style}")
+    line = Ink(text, f"bold {style}")
     errors = [finding for finding in verdict.findings if finding.severity is Severity.ERROR]
     if errors and all(finding.repair is not None for finding in errors):
-        line.append(f"\nnext: certmail bundle {name} --output NEW.pem mends it", style="not bold")
+        line.append(f"\nnext: certmail bundle {name} --output NEW.pem mends it", style)
     return line
 
 
-def heading(text: str) -> Text:
+def heading(text: str) -> Ink:
     """Write what a part of the page is about."""
-    return Text(text, style="bold underline")
+    return Ink(text, style="bold underline")
 
 
-def draw_unread(error: CertmailError) -> Text:
+def draw_unread(error: CertmailError) -> Ink:
     """Draw why a file among several could not be read."""
-    return Text(draw_error(error), style="red")
+    return Ink(draw_error(error), style="red")
 
 
-def draw_summary(rows: Iterable[tuple[str, int, Verdict | None]], *, at: datetime) -> Text:
+def draw_summary(rows: Iterable[tuple[str, int, Verdict | None]], *, at: datetime) -> Ink:
     """Draw one line per file: verdict, days left, name of the certificate."""
-    page = Text("\n")
-    page.append_text(heading("summary")).append("\n")
+    page = Ink("\n")
+    page.add(heading("summary")).append("\n")
     for name, status, verdict in rows:
         said = "unread" if verdict is None else "refused" if status else "good"
         leaf = verdict.facts.path[0] if verdict and verdict.facts and verdict.facts.path else None
@@ -127,14 +126,14 @@ def wrapped(text: str, *, indent: str = "  ") -> str:
     )  # fmt: skip
 
 
-def _finding(finding: Finding) -> Text:
-    text = Text(draw_findings((finding,)))
-    text.stylize(_STYLES[finding.severity], 0, text.plain.index("]") + 1)
-    return text
+def _finding(finding: Finding) -> Ink:
+    text = draw_findings((finding,))
+    head = text.index("]") + 1
+    return Ink(text[:head], _STYLES[finding.severity]).append(text[head:])
 
 
-def _excerpt(data: bytes, finding: Finding) -> Text:
-    return Text("\n".join(_rows(data, finding)) + "\n", style="dim")
+def _excerpt(data: bytes, finding: Finding) -> Ink:
+    return Ink("\n".join(_rows(data, finding)) + "\n", style="dim")
 
 
 def _rows(data: bytes, finding: Finding) -> Iterator[str]:

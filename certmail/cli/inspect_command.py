@@ -150,24 +150,23 @@ def _draw(
 ) -> None:
     from certmail.bundle import hosts
     from certmail.cli import chain_screen, check_screen
-    from certmail.cli.screens import console
+    from certmail.cli.ink import show
 
-    screen = console()
-    screen.print(check_screen.heading(f"{shown.host}:{shown.port} serves now"))
-    screen.print(chain_screen.draw_chain(chain, at=at), end="")
+    show(check_screen.heading(f"{shown.host}:{shown.port} serves now"))
+    show(chain_screen.draw_chain(chain, at=at), end="")
     if shown.refusal:
         verdict = f"clients with this system's roots refuse it: {shown.refusal}"
     else:
         verdict = f"clients with this system's roots accept it ({shown.version})"
-    screen.print(check_screen.wrapped(verdict, indent=""))
+    show(check_screen.wrapped(verdict, indent=""))
     if new is None or seen is None:
         return
-    screen.print()
-    screen.print(check_screen.heading("the bundle would change"))
+    show("")
+    show(check_screen.heading("the bundle would change"))
     if not hosts.covers(new.names, shown.host):
-        screen.print(check_screen.wrapped(f"NAME: the bundle does not cover {shown.host}"))
+        show(check_screen.wrapped(f"NAME: the bundle does not cover {shown.host}"))
     for sentence in check_screen.sentences(seen, old=chain[0], new=new):
-        screen.print(check_screen.wrapped(sentence))
+        show(check_screen.wrapped(sentence))
 
 
 def _as_json(

@@ -218,11 +218,11 @@ def _offer(parameters: dict[str, Any]) -> None:
 
 def _draw_refusal(judged: _Judged, *, at: datetime) -> None:
     from certmail.cli import check_screen
-    from certmail.cli.screens import console
+    from certmail.cli.ink import show
 
-    screen, verdict = console(), judged.verdict
-    screen.print(check_screen.draw_verdict(verdict, data=judged.given.pem, at=at), end="")
-    screen.print(check_screen.last_line(judged.given.name, verdict, good=False))
+    verdict = judged.verdict
+    show(check_screen.draw_verdict(verdict, data=judged.given.pem, at=at), end="")
+    show(check_screen.last_line(judged.given.name, verdict, good=False))
 
 
 def _as_json(judged: _Judged, *, at: datetime) -> dict[str, Any]:

@@ -136,20 +136,20 @@ def test_without_unicode_the_page_is_ascii(user, put):
     assert "`- www.example.org" in ran.out
 
 
-def test_colour_is_for_terminals_and_no_color_is_respected(put, monkeypatch):
+def test_colour_is_for_terminals_and_no_color_is_respected(put, monkeypatch, capsys):
     from certmail.bundle.check import check as run
     from certmail.cli import check_screen
-    from certmail.cli.screens import console
+    from certmail.cli.ink import show
 
     page = check_screen.draw_verdict(
         run(broken(), at=make.AT), data=broken(), at=make.AT
     )  # fmt: skip
+    monkeypatch.setenv("CLICOLOR_FORCE", "1")
+    show(page)
+    assert "\x1b[31m" in capsys.readouterr().out
     monkeypatch.setenv("NO_COLOR", "1")
-    screen = console()
-    with screen.capture() as plain:
-        screen.print(page)
-    assert "\x1b[3" not in plain.get()
-    assert any("red" in str(span.style) for span in page.spans)
+    show(page)
+    assert "\x1b[" not in capsys.readouterr().out
 
 
 class TestExit:

@@ -26,7 +26,8 @@ MAX_COPY_BYTES: Final = 2 * 1024 * 1024
 MAX_BLOCKS: Final = 64
 
 _BEGIN: Final = re.compile(r"-----BEGIN (PGP [A-Z0-9 ,/]{1,60})-----", re.ASCII)
-_HTML: Final = re.compile(r"<(?:!doctype|html|head|body|pre|code|br|div|p|span)\b", re.IGNORECASE)
+_HTML: Final = r"(?i)<(?:!doctype|html|head|body|pre|code|br|div|p|span)\b"
+"""Compiled where there is something like a tag, since a key alone has none."""
 _HEADER: Final = re.compile(r"[A-Za-z][A-Za-z0-9 _-]{0,60}: ?.*")
 _UTF8_MARK: Final = b"\xef\xbb\xbf"
 _UTF16_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
@@ -35,7 +36,7 @@ _INVISIBLE: Final = {
     0x00A0: " ",
     **dict.fromkeys((0x00AD, 0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF), ""),
 }
-_TAG: Final = re.compile(r"</?([a-zA-Z][a-zA-Z0-9]{0,15})?[^<>]*>")
+_TAG: Final = r"</?([a-zA-Z][a-zA-Z0-9]{0,15})?[^<>]*>"
 _SKIPPED: Final = ("script", "style", "template")
 _TO_LOWER: Final = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz")
 """Unlike lower(), it never changes the length of a text."""
@@ -98,7 +99,7 @@ def _text(data: bytes) -> str:
         text = data.decode("utf-16", "replace")
     else:
         text = data.removeprefix(_UTF8_MARK).decode("utf-8", "replace")
-    if _HTML.search(text):
+    if "<" in text and re.search(_HTML, text):
         text = _page_text(text)
     return text.translate(_INVISIBLE)
 
@@ -133,7 +134,7 @@ def _page_text(page: str) -> str:
     A whole HTML parser is not needed for that, and the library's own takes hours for some pages
     that were made for it.
     """
-    text = _TAG.sub(_instead, _without_scripts(page))
+    text = re.sub(_TAG, _instead, _without_scripts(page))
     import html  # noqa: PLC0415 - only a page has entities
 
     return html.unescape(text)
