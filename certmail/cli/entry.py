@@ -15,12 +15,8 @@ import click
 
 from certmail import __version__
 from certmail.cli.command import Places, Program
-from certmail.cli.draw import echo_error
 from certmail.cli.hardening import harden
-from certmail.cli.json_output import echo_json, whole_error
-from certmail.cli.withheld import hush_libraries
 from certmail.errors import CertmailError, UsageError
-from certmail.values import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -98,7 +94,6 @@ def run(arguments: Sequence[str], *, world: World | None = None) -> int:
     ``world`` names other places to look for keys than the real ones: for a program that calls this
     one. No flag, file or variable does.
     """
-    hush_libraries()
     signal.signal(signal.SIGTERM, _terminate)
     harden()
     as_json = _wants_json(arguments)
@@ -115,12 +110,12 @@ def run(arguments: Sequence[str], *, world: World | None = None) -> int:
         status = end.exit_code
     except click.ClickException as error:
         if as_json:
-            echo_json("certmail.error/1", **whole_error(_usage(error)))
+            _report_as_json(_usage(error))
         error.show()
         status = error.exit_code
     except (click.Abort, KeyboardInterrupt):
         if as_json:
-            echo_json("certmail.error/1", **whole_error(_Interrupted()))
+            _report_as_json(_Interrupted())
         sys.stderr.write("\ncertmail: interrupted; nothing more is done\n")
         status = INTERRUPTED
     except BrokenPipeError:
@@ -141,6 +136,8 @@ def _wants_json(arguments: Sequence[str]) -> bool:
 
 def _usage(error: click.ClickException) -> UsageError:
     """Give what is wrong with the command line as one of our own errors."""
+    from certmail.values import printable
+
     context = getattr(error, "ctx", None)
     return UsageError(
         "USAGE",
@@ -179,17 +176,25 @@ class _Interrupted(CertmailError):
 
 
 def _report(error: CertmailError, *, as_json: bool) -> int:
+    from certmail.cli.draw import echo_error
+
     if as_json:
-        echo_json("certmail.error/1", **whole_error(error))
+        _report_as_json(error)
     echo_error(error)
     return error.exit_status
+
+
+def _report_as_json(error: CertmailError) -> None:
+    from certmail.cli.json_output import echo_json, whole_error
+
+    echo_json("certmail.error/1", **whole_error(error))
 
 
 def _report_bug(bug: BaseException, *, debug: bool, as_json: bool) -> int:
     """Name the place and the kind of a bug, and never its text."""
     told = _Bug(type(bug).__name__)
     if as_json:
-        echo_json("certmail.error/1", **whole_error(told))
+        _report_as_json(told)
     sys.stderr.write(
         f"certmail: error[BUG]: {told.what}\n  why:  {told.why}\n  next: {told.next}\n"
     )

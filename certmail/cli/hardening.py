@@ -5,10 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from pathlib import Path
 from typing import Final
 
-_DUMPED_MAPPINGS: Final = Path("/proc/self/coredump_filter")
+_DUMPED_MAPPINGS: Final = "/proc/self/coredump_filter"
 """Linux: which kinds of memory a core dump holds, bit by bit; children inherit it (core(5))."""
 
 
@@ -41,5 +40,9 @@ def forbid_core_dumps() -> None:
 def empty_core_dumps() -> None:
     """Let a dump that is made all the same hold the registers, and no memory."""
     with contextlib.suppress(OSError):
-        if _DUMPED_MAPPINGS.exists():
-            _DUMPED_MAPPINGS.write_text("0")
+        # Not created where it is not there.
+        descriptor = os.open(_DUMPED_MAPPINGS, os.O_WRONLY)
+        try:
+            os.write(descriptor, b"0")
+        finally:
+            os.close(descriptor)

@@ -13,22 +13,22 @@ from __future__ import annotations
 
 import contextlib
 import io
-import logging
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from certmail.cli.draw import wrapped
+from certmail.cli.withheld import hush_libraries
 
 if TYPE_CHECKING:
+    import logging
     from collections.abc import Callable, Iterator, Mapping
 
 _QUIET: Final = "certmail.quiet"
 _VERBOSE: Final = "certmail.verbose"
 _EARS: Final = "certmail.ears"
 
-_LEVELS: Final = (logging.CRITICAL, logging.INFO, logging.DEBUG)
+_LEVELS: Final = ("CRITICAL", "INFO", "DEBUG")
 
 
 def _always(_given: Mapping[str, Any]) -> bool:
@@ -105,6 +105,8 @@ def is_hushed() -> bool:
 def aside(text: str) -> None:
     """Tell on standard error how far something is; not what is wrong, and not what was found."""
     if not is_hushed():
+        from certmail.cli.draw import wrapped
+
         click.echo(wrapped(text, indent="    "), err=True)
 
 
@@ -121,6 +123,7 @@ def run(context: click.Context, words: str, act: Callable[[], Any]) -> Any:
     """
     if context.meta.get(_QUIET) and context.meta.get(_VERBOSE):
         raise click.UsageError("--quiet and --verbose contradict each other", ctx=context)
+    hush_libraries()
     with _listening(context):
         if not context.meta.get(_QUIET) or _is_asked_for(words, context.params):
             return act()
@@ -159,15 +162,18 @@ def _held_back() -> Iterator[Callable[[], str]]:
 def _listening(context: click.Context) -> Iterator[None]:
     """Write the events of certmail's own loggers to standard error, if that was asked for."""
     wanted = context.meta.get(_VERBOSE, 0)
-    own = logging.getLogger("certmail")
-    if wanted and context.meta.get(_EARS):
-        own.setLevel(_LEVELS[min(wanted, len(_LEVELS) - 1)])
-        wanted = 0
     if not wanted:
         yield
         return
+    import logging
+
+    own = logging.getLogger("certmail")
+    if context.meta.get(_EARS):
+        own.setLevel(_LEVELS[min(wanted, len(_LEVELS) - 1)])
+        yield
+        return
     ears = logging.StreamHandler(sys.stderr)
-    ears.setFormatter(_Line())
+    ears.setFormatter(_formatter())
     before = own.level, own.propagate
     own.addHandler(ears)
     own.setLevel(_LEVELS[min(wanted, len(_LEVELS) - 1)])
@@ -182,10 +188,16 @@ def _listening(context: click.Context) -> Iterator[None]:
         own.propagate = before[1]
 
 
-class _Line(logging.Formatter):
-    """Seconds since certmail began, the room, and the event with its values."""
+def _formatter() -> logging.Formatter:
+    """Give seconds since certmail began, the room, and the event with its values."""
+    import logging
 
-    def format(self, record: logging.LogRecord) -> str:
-        """Write one line."""
-        room = record.name.removeprefix("certmail.")
-        return f"{record.relativeCreated / 1000:9.3f} {room}: {record.getMessage()}"
+    class Line(logging.Formatter):
+        """One line for each event."""
+
+        def format(self, record: logging.LogRecord) -> str:
+            """Write one line."""
+            room = record.name.removeprefix("certmail.")
+            return f"{record.relativeCreated / 1000:9.3f} {room}: {record.getMessage()}"
+
+    return Line()

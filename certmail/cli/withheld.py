@@ -7,9 +7,7 @@ kept down here to the kind of the exception. What ends a command is told by `ent
 
 from __future__ import annotations
 
-import logging
 import sys
-import threading
 
 
 def hush_libraries() -> None:
@@ -17,6 +15,8 @@ def hush_libraries() -> None:
 
     Their level does not matter; `logging.lastResort` speaks where there is no handler at all.
     """
+    import logging  # what runs a command needs it; help does without
+
     root = logging.getLogger()
     if not any(isinstance(handler, logging.NullHandler) for handler in root.handlers):
         root.addHandler(logging.NullHandler())
@@ -27,6 +27,8 @@ def withhold_texts() -> None:
 
     For a process of our own: a program that calls `entry.run` keeps its hooks.
     """
+    import threading
+
     sys.excepthook = lambda kind, *_: _tell(kind, where="")
     threading.excepthook = lambda told: _tell(told.exc_type, where=" in a thread")
     sys.unraisablehook = lambda told: _tell(told.exc_type, where=" while cleaning up")
