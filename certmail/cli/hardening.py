@@ -28,7 +28,7 @@ def forbid_core_dumps() -> None:
     A limit of 0 holds for files alone: Linux asks no limit before it pipes a dump to a program such
     as systemd-coredump, but takes 1 for "never", and 1 is too small for a file as well.
     """
-    with contextlib.suppress(ImportError):
+    if sys.platform != "win32":
         import resource
 
         for most in (1, 0) if sys.platform == "linux" else (0,):

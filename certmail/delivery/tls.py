@@ -314,7 +314,8 @@ def _load_system_roots(context: ssl.SSLContext) -> None:
         return
     for store in ("CA", "ROOT"):
         for octets, encoding, trust in ssl.enum_certificates(store):
-            if encoding == "x509_asn" and (trust is True or _SERVER_AUTH in trust):
+            serves = trust if isinstance(trust, bool) else _SERVER_AUTH in trust
+            if encoding == "x509_asn" and serves:
                 context.load_verify_locations(cadata=octets)
 
 

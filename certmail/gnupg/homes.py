@@ -86,7 +86,7 @@ def _is_short(parent: str) -> bool:
 
 def _is_private(folder: Path) -> bool:
     """Tell whether ``folder`` is a real folder of ours that nobody else can enter."""
-    if _WINDOWS or not folder.is_absolute():
+    if sys.platform == "win32" or not folder.is_absolute():
         return False
     try:
         found = folder.lstat()
@@ -118,6 +118,8 @@ def _end_agents(home: Path, environ: Mapping[str, str]) -> None:
 
 def _has_run_folder() -> bool:
     """Tell whether GnuPG may keep this user's sockets away from the home."""
+    if sys.platform == "win32":
+        return False
     bases = ("/run/gnupg", "/run", "/var/run/gnupg", "/var/run")
     return any(Path(base, "user", str(os.getuid())).is_dir() for base in bases)
 

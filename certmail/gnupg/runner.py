@@ -233,7 +233,7 @@ def _status_channel() -> tuple[IO[bytes] | None, int | None, tuple[str, ...]]:
 
 def _terminal() -> str | None:
     """Give the name of the terminal we speak to, if any."""
-    if _WINDOWS:
+    if sys.platform == "win32":
         return None
     for descriptor in (0, 1, 2):
         with suppress(OSError):

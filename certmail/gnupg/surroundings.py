@@ -109,7 +109,7 @@ def find_home(gpg: Gpg, env: Mapping[str, str]) -> Home:
         return Home(path, HomeState.CLOSED)
     if not stat.S_ISDIR(found.st_mode):
         return Home(path, HomeState.NO_FOLDER)
-    if _WINDOWS:
+    if sys.platform == "win32":  # access there is by lists, and the mode bits say nothing
         return Home(path, HomeState.THERE)
     state = HomeState.THERE if os.access(path, os.R_OK | os.X_OK) else HomeState.CLOSED
     ours = found.st_uid == os.geteuid()
