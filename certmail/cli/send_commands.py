@@ -183,17 +183,22 @@ def _preview(common: dict[str, Any], typed: inputs.Inputs, parameters: dict[str,
 
 
 def _send(common: dict[str, Any], typed: inputs.Inputs, parameters: dict[str, Any]) -> int:
-    from certmail.cli.deliver import Manner, deliver_one, finish, require_state
-    from certmail.cli.key_for_send import key_for_send
+    from certmail.ahead import load
     from certmail.cli.wiring import workbench
-    from certmail.message.record import record
 
     flags = options.flags_of(parameters, *_SEALING, *options.KEY_AGE, *options.RELAY)
+    # What the end of the way needs is loaded while its beginning waits for GnuPG.
+    load("certmail.walk", "certmail.cli.deliver")
     bench = workbench(common, flags, piped_in=_piped_in(parameters, typed.files))
     asking = _Asking.decide(parameters)
     _require_relay(bench)
-    require_state()
+    from certmail.cli.key_for_send import key_for_send
+
     key = key_for_send(bench, parameters)
+    from certmail.cli.deliver import Manner, deliver_one, finish, require_state
+    from certmail.message.record import record
+
+    require_state()
     sealing, given = _seal(bench, typed, parameters, key=key)
     kept = _keep(sealing, parameters["output"])
     if not parameters["as_json"]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from certmail.ahead import Ahead
 from certmail.gnupg.report import report
 from certmail.key import armor, pin, selfsig
 from certmail.key.keyblock import read_key_block
@@ -41,10 +42,13 @@ def examine_key(
     block = read_key_block(armor.decode(data).packets)
     if block.fingerprint != recipient.pin:
         raise mismatch(block.fingerprint, recipient)
+    # Both witnesses are heard at once, for one is another program; and neither hears the other.
+    ours = Ahead(lambda: selfsig.verify(block))
+    theirs = report(gpg, block.packets, env=env, at=at)
     return pin.judge(
         block,
-        selfsig.verify(block),
-        report(gpg, block.packets, env=env, at=at),
+        ours.result(),
+        theirs,
         recipient=recipient,
         at=at,
         source=source,
