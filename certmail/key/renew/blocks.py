@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import field
+from itertools import takewhile
 from typing import TYPE_CHECKING, Final
 
 from certmail.errors import KeyRefused
@@ -118,13 +119,14 @@ def _cut(text: str) -> Iterator[bytes]:
         end = text.find(end_line, begin.end())
         following = _BEGIN.search(text, begin.end())
         cut_off = end < 0 or (following is not None and following.start() < end)
-        inside = text[begin.end() : None if end < 0 else end].splitlines()
+        if cut_off:
+            # Only as far as the next one, or a page of beginnings would be read once for each.
+            end = len(text) if following is None else following.start()
+        inside = text[begin.end() : end].splitlines()
         lines = [line for line in (raw.strip(_LAYOUT) for raw in inside) if line]
-        headers: list[str] = []
-        while lines and _HEADER.fullmatch(lines[0]):
-            headers.append(lines.pop(0))
+        headers = tuple(takewhile(_HEADER.fullmatch, lines))
         tail = [] if cut_off else [end_line]
-        laid_out = "\n".join([begin[0], *headers, "", *lines, *tail, ""])
+        laid_out = "\n".join([begin[0], *headers, "", *lines[len(headers) :], *tail, ""])
         yield laid_out.encode("ascii", "replace")
 
 
