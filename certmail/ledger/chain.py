@@ -216,8 +216,7 @@ class Ledger:
 
     def _read_head(self) -> Head | None:
         try:
-            parts = json.loads(self._head.read_bytes())
-            head = Head(int(parts["count"]), int(parts["octets"]), str(parts["sha256"]))
+            head = _head(json.loads(self._head.read_bytes()))
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -235,6 +234,16 @@ class Ledger:
             return
         except OSError as error:
             refuse_unwritable(self._log, error)
+
+
+def _head(parts: Any) -> Head:
+    """Take what certmail writes there; anything else is a ValueError, TypeError or KeyError."""
+    count, octets, sha256 = parts["count"], parts["octets"], parts["sha256"]
+    if type(count) is not int or type(octets) is not int or not isinstance(sha256, str):
+        raise TypeError("not a head")
+    if count < 0 or octets < 0:
+        raise ValueError("less than nothing")
+    return Head(count, octets, sha256)
 
 
 def _line(record: Mapping[str, Any]) -> bytes:

@@ -114,6 +114,31 @@ def test_a_log_without_its_head_is_neither_good_nor_written_to(full):
     assert refused.value.code == "LOG-DAMAGED"
 
 
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"",
+        b"[]",
+        b"[" * 100_000,
+        b'{"count": 5}',
+        b'{"count": 1e999, "octets": 10, "sha256": "x"}',
+        b'{"count": NaN, "octets": 10, "sha256": "x"}',
+        b'{"count": "5", "octets": 10, "sha256": "x"}',
+        b'{"count": 5, "octets": -1, "sha256": "x"}',
+        b'{"count": -1, "octets": 1, "sha256": "x"}',
+        b'{"count": 5, "octets": 1.5, "sha256": "x"}',
+        b'{"count": true, "octets": 1, "sha256": "x"}',
+        b'{"count": 5, "octets": 1, "sha256": null}',
+    ],
+)
+def test_a_head_that_certmail_did_not_write_is_damage(full, head):
+    full._head.write_bytes(head)
+    for act in (full.verify, full.require_writable, lambda: full.append({})):
+        with pytest.raises(StateError) as refused:
+            act()
+        assert refused.value.code == "LOG-DAMAGED"
+
+
 def test_half_a_line_from_a_crash_is_taken_away(full):
     with full._log.open("ab") as log:
         log.write(b'{"half": ')
