@@ -220,8 +220,8 @@ def _parse(data: bytes, *, fingerprint: Fingerprint) -> Stored:
         raise ValueError("another file")
     stored = Stored(
         key=_text(value["key"]),
-        parts=tuple(Part(**_texts(part)) for part in value["parts"]),
-        attempts=tuple(_attempt(attempt) for attempt in value["attempts"]),
+        parts=tuple(Part(**_texts(part)) for part in _list(value["parts"])),
+        attempts=tuple(_attempt(attempt) for attempt in _list(value["attempts"])),
         heard_at=None if value["heard_at"] is None else _instant(value["heard_at"]),
     )
     for instant in (*(p.at for p in stored.parts), *(a.at for a in stored.attempts)):
@@ -230,12 +230,20 @@ def _parse(data: bytes, *, fingerprint: Fingerprint) -> Stored:
 
 
 def _attempt(value: dict[str, Any]) -> Attempt:
+    if not isinstance(value["heard"], bool):
+        raise TypeError("neither heard nor not")
     return Attempt(
         at=_text(value["at"]),
-        answers=tuple((_text(name), _text(said)) for name, said in value["answers"]),
-        changes=tuple(_text(change) for change in value["changes"]),
-        heard=value["heard"] is True,
+        answers=tuple((_text(name), _text(said)) for name, said in map(_list, value["answers"])),
+        changes=tuple(_text(change) for change in _list(value["changes"])),
+        heard=value["heard"],
     )
+
+
+def _list(value: object) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError("not a list")
+    return value
 
 
 def _text(value: object) -> str:
@@ -244,7 +252,9 @@ def _text(value: object) -> str:
     return value
 
 
-def _texts(value: dict[str, Any]) -> dict[str, str]:
+def _texts(value: object) -> dict[str, str]:
+    if not isinstance(value, dict):
+        raise TypeError("not an object")
     return {name: _text(part) for name, part in value.items()}
 
 
