@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from certmail.durable import StateError, locked, private_folder, replace
@@ -22,7 +23,6 @@ from certmail.frozen import frozen
 from certmail.values import printable
 
 if TYPE_CHECKING:
-    from datetime import datetime
     from pathlib import Path
 
 _tell: Final = Teller(__name__)
@@ -130,7 +130,7 @@ class Ratchet:
             if read["schema"] != SCHEMA:
                 _refuse_damaged(self._file)
             return {
-                str(host): Remembered(_offered(parts), str(parts["at"]))
+                host: Remembered(_offered(parts), _instant(parts["at"]))
                 for host, parts in read["relays"].items()
             }
         except FileNotFoundError:
@@ -149,16 +149,24 @@ class Ratchet:
 
 
 def _offered(parts: dict[str, Any]) -> Offered:
+    """Take what certmail writes; what has no rank counts as the weakest, so anything would pass."""
+
     def text(name: str) -> str | None:
         value = parts[name]
-        if value is not None and not isinstance(value, str):
+        if value is not None and not (isinstance(value, str) and value.isprintable()):
             raise TypeError(name)
         return value
 
-    mode = text("mode")
-    if mode is None:
-        raise ValueError("mode")
-    return Offered(mode, text("pin"), text("tls_version"), text("mechanism"))
+    mode, version = text("mode"), text("tls_version")
+    if mode not in _MODES or version not in (None, *_VERSIONS):
+        raise ValueError("a strength that is not known")
+    return Offered(mode, text("pin"), version, text("mechanism"))
+
+
+def _instant(text: str) -> str:
+    """Prove an instant."""
+    datetime.fromisoformat(text)
+    return text
 
 
 def _rank(order: tuple[str, ...], word: str | None) -> int:

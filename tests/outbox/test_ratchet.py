@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -106,3 +107,30 @@ def test_a_memory_that_cannot_be_read_is_no_permission(ratchet, text):
     with pytest.raises(StateError) as refused:
         ratchet.before_secret("relay.example", BEST)
     assert refused.value.code == "RATCHET-DAMAGED"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"mode": "something new"},
+        {"mode": None},
+        {"tls_version": "TLSv1.9"},
+        {"tls_version": ""},
+        {"mechanism": "PLAIN\x1b[2J"},
+        {"mechanism": ["PLAIN"]},
+        {"pin": "aa\nbb"},
+        {"at": "\x1b[2Jyesterday"},
+        {"at": "yesterday"},
+        {"at": 7},
+    ],
+    ids=repr,
+)
+def test_a_memory_of_what_has_no_rank_is_no_permission(ratchet, change):
+    """What certmail never wrote would count as weaker than all, so that anything passed."""
+    value = json.loads(ratchet._file.read_text())
+    value["relays"]["relay.example"] |= change
+    ratchet._file.write_text(json.dumps(value))
+    for ask in (ratchet.before_dial, ratchet.before_secret):
+        with pytest.raises(StateError) as refused:
+            ask("relay.example", BEST)
+        assert refused.value.code == "RATCHET-DAMAGED"
