@@ -451,6 +451,19 @@ def test_each_key_has_the_line_it_begins_on():
 # Any input
 
 
+@pytest.mark.parametrize("frames", range(4))
+def test_nested_as_deep_as_the_interpreter_goes_it_is_refused_and_nothing_else(frames):
+    """Between what can be read and what cannot, there is a depth that can be read only once."""
+    if frames:
+        test_nested_as_deep_as_the_interpreter_goes_it_is_refused_and_nothing_else(frames - 1)
+        return
+    limit = sys.getrecursionlimit()
+    for depth in (*range(limit // 3 - 30, limit // 3), *range(limit // 2 - 30, limit // 2)):
+        for begin, end in ((b"[", b"]"), (b"{a=", b"}")):
+            with contextlib.suppress(SettingsError):
+                settings_file.parse(b"a=" + begin * depth + b"1" + end * depth, path=str(HERE))
+
+
 def outcome(toml: str = "", **layers) -> Settings | CertmailError:
     try:
         return settle(toml, **layers)

@@ -175,7 +175,7 @@ def _lines(text: str) -> dict[str, int]:
         statement += line + "\n"
         try:
             leaves = tuple(_leaves(tomllib.loads(statement)))
-        except ValueError:
+        except (ValueError, RecursionError):
             if number - start >= _MAX_STATEMENT_LINES:
                 break
             continue
