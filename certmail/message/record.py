@@ -101,14 +101,21 @@ def read_record(text: str, *, sha256: str) -> SealRecord:
         serial = parts.pop("certificate_serial", None)
         names = parts.pop("names")
         copy_for = parts.pop("copy_for")
-        if not all(isinstance(part, str) for part in (*parts.values(), *names, serial or "")):
+        if not isinstance(names, list):
+            _refuse_damaged()
+        optional = [part for part in (serial, copy_for) if part is not None]
+        if not all(isinstance(part, str) for part in (*parts.values(), *names, *optional)):
             _refuse_damaged()
         found = SealRecord(
             names=tuple(names), copy_for=copy_for, certificate_serial=serial, **parts
         )
-        found.signature()
         # A naive instant would compare with nothing later on.
-        _require_utc(found.ends)
+        for instant in (
+            found.signature().created,
+            found.ends,
+            datetime.fromisoformat(found.checked_at),
+        ):
+            _require_utc(instant)
         if copy_for is not None:
             Fingerprint(copy_for)
     except (ValueError, TypeError, AttributeError, RecursionError, CertmailError):
