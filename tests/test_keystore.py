@@ -16,6 +16,7 @@ import certmail.keystore as room
 from certmail.errors import KeyRefused
 from certmail.keystore import Attempt, Keystore, Part, Stored
 from certmail.recipient import CLEVER_CLOUD
+from tests.posix import POSIX
 
 NOW = "2026-11-23T12:00:00+00:00"
 STORED = Stored(
@@ -43,6 +44,7 @@ def test_what_is_stored_is_read_again(store):
     assert store.read().heard.isoformat() == NOW
 
 
+@POSIX
 def test_file_and_folder_are_the_owners_alone(store):
     written(store)
     assert stat.S_IMODE(store.folder.stat().st_mode) == 0o700
@@ -97,6 +99,7 @@ def test_a_damaged_file_is_refused_and_not_passed_over(store, damage):
     assert store.read() is None
 
 
+@POSIX
 def test_a_link_a_folder_and_a_pipe_are_not_the_file(store, tmp_path):
     store.folder.mkdir()
     elsewhere = tmp_path / "elsewhere"

@@ -20,6 +20,7 @@ from certmail.settings import keys
 from certmail.settings.resolve import Settings, load, resolve
 from certmail.submission import Login, Mode
 from certmail.values import Address, Fingerprint, Hostname
+from tests.posix import IS_ROOT
 
 ROOT = Path(__file__).parent.parent
 HERE = Path("/etc/certmail.toml")
@@ -370,7 +371,7 @@ def test_a_file_that_others_can_write_is_refused(tmp_path, mode):
 
 
 @POSIX
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="chown needs root")
+@pytest.mark.skipif(not IS_ROOT, reason="chown needs root")
 def test_a_file_of_another_user_is_refused(tmp_path):
     path = write(tmp_path / "config.toml", "")
     os.chown(path, 12345, 12345)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import stat
-import sys
 import tomllib
 
 import pytest
@@ -13,8 +12,7 @@ from hypothesis import strategies as st
 from certmail.errors import SettingsError
 from certmail.settings import keys
 from certmail.settings.write import Draft, draft, save
-
-POSIX = pytest.mark.skipif(sys.platform == "win32", reason="mode bits and links are POSIX")
+from tests.posix import POSIX
 
 WRITTEN = """\
 # our relay, ask Ada before you touch it

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import stat
 import subprocess
 import sys
@@ -14,6 +13,7 @@ import pytest
 from tests.bundle.assemble import sealed
 from tests.bundle.assemble.sealed import PASSPHRASE
 from tests.cli.test_terminal import Terminal
+from tests.posix import posix
 
 SEATED = (
     "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0);"
@@ -25,7 +25,7 @@ class Seat(Terminal):
     """A terminal that is also the session's own, as a login gives it: ``/dev/tty`` leads to it."""
 
     def __init__(self, user, *arguments):
-        self.leader, follower = pty.openpty()
+        self.leader, follower = posix("pty").openpty()
         self.process = subprocess.Popen(
             [sys.executable, "-c", SEATED, *map(str, arguments)],
             stdin=follower,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pty
 import re
 import select
 import subprocess
@@ -17,6 +16,7 @@ from certmail.cli.completion_command import SHELLS
 from tests.cli.story import ACCEPT
 from tests.cli.test_outbox import Here
 from tests.peers import need
+from tests.posix import posix
 from tests.test_house import HEAVY, is_in
 
 BESIDE = Path(sys.executable).parent
@@ -96,7 +96,7 @@ class Zsh:
     """Zsh completes in its line editor alone, so that it needs a terminal."""
 
     def __init__(self, user):
-        self.leader, follower = pty.openpty()
+        self.leader, follower = posix("pty").openpty()
         self.process = subprocess.Popen(
             [need("zsh"), "-f", "-i"],
             stdin=follower,

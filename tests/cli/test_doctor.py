@@ -24,6 +24,7 @@ from tests.delivery.conftest import server_context
 from tests.delivery.hostile import Deed, HostileRelay
 from tests.keysources.serving import answer, make_trust, web
 from tests.names.responder import Manner, Table, serving
+from tests.posix import IS_ROOT
 from tests.secrets.support import run_in_terminal, secret_service
 
 CALLER = """
@@ -296,7 +297,7 @@ def test_a_home_that_is_a_file_is_bad(user, short):
     assert (ran.status, looks(ran)["GnuPG home"]) == (12, ("bad", "GPG-USER-HOME"))
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="everything is open to root")
+@pytest.mark.skipif(IS_ROOT, reason="everything is open to root")
 def test_a_home_that_may_not_be_entered_is_bad(user, short):
     with own_home(user, short / "g") as home:
         home.chmod(0o000)

@@ -9,6 +9,7 @@ import pytest
 
 from certmail import __version__
 from tests.cli.conftest import ROOT
+from tests.posix import POSIX
 
 BUNDLED = ROOT / "keys" / "clever-cloud.asc"
 PIN = "03943517934C1FA5ED4E2F61218B86BD5278460F"
@@ -107,6 +108,7 @@ def test_a_bundle_that_cannot_be_read_is_a_clear_refusal(user, path):
     assert (ran.status, ran.code) == (10, "BUNDLE-UNREADABLE")
 
 
+@POSIX
 def test_a_fifo_is_refused_and_not_waited_for(user, tmp_path):
     os.mkfifo(tmp_path / "fifo")
     ran = user("check", tmp_path / "fifo")

@@ -29,6 +29,7 @@ from tests.cli.test_terminal import Terminal
 from tests.delivery.conftest import server_context
 from tests.delivery.hostile import PASSWORD, USER, Deed, HostileRelay
 from tests.peers import need
+from tests.posix import KILL, POSIX
 
 KILLER = Path(__file__).parent / "killed.py"
 
@@ -450,6 +451,7 @@ def test_nothing_of_the_bundle_rests_in_the_state_folder(person, relay, bundle, 
     assert [line for line in bundle_pem.splitlines() if len(line) > 30 and line in kept] == []
 
 
+@POSIX
 def test_the_state_folder_is_for_its_owner_alone(person, relay):
     assert person(*SEND, *relay.flags).status == 0
     root = person.home / ".local/state/certmail"
@@ -559,8 +561,8 @@ def stuck(person, odd, point: str, *more):
         (signal.SIGINT, "rcpt", 130, "waiting"),
         (signal.SIGTERM, "dot", 143, "unknown"),
         (signal.SIGTERM, "rcpt", 143, "waiting"),
-        (signal.SIGKILL, "dot", -9, "unknown"),
-        (signal.SIGKILL, "rcpt", -9, "waiting"),
+        (KILL, "dot", -9, "unknown"),
+        (KILL, "rcpt", -9, "waiting"),
     ],
     ids=lambda value: getattr(value, "name", str(value)),
 )

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import io
 import os
-import pty
 import re
 import struct
 import sys
-import termios
 import threading
 from contextlib import contextmanager
 
@@ -18,6 +15,7 @@ import pytest
 from certmail.cli.draw import is_coloured
 from tests.cli.story import day
 from tests.cli.test_outbox import Here
+from tests.posix import posix
 
 SETTINGS = {
     "CERTMAIL_SENDER_NAME": "The operators of a service with a rather long name, and others",
@@ -31,8 +29,8 @@ ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 @contextmanager
 def terminal():
     """Give a stream that is a terminal of 80 columns, and a function that ends it and reads it."""
-    leader, follower = pty.openpty()
-    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    leader, follower = posix("pty").openpty()
+    posix("fcntl").ioctl(follower, posix("termios").TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     seen = bytearray()
 
     def read() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pty
 import select
 import signal
 import subprocess
@@ -12,6 +11,8 @@ import time
 
 import pytest
 
+from tests.posix import posix
+
 ASKED = b"Send it now? [y/N]:"
 
 
@@ -19,7 +20,7 @@ class Terminal:
     """A certmail on a pseudo-terminal."""
 
     def __init__(self, user, *arguments):
-        self.leader, follower = pty.openpty()
+        self.leader, follower = posix("pty").openpty()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "certmail", *map(str, arguments)],
             stdin=follower,

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import os
-import pwd
 import random
 import shutil
 import socket
@@ -27,6 +26,7 @@ import pytest
 from certmail.submission import Mode
 from tests.delivery.hostile import PASSWORD, USER
 from tests.peers import need
+from tests.posix import posix
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -201,7 +201,7 @@ def running(
 def _configure(
     root: Path, ports: dict[Mode, int], authority: trustme.CA, transport: str, limit: int
 ) -> None:
-    owner = pwd.getpwnam("postfix")
+    owner = posix("pwd").getpwnam("postfix")
     for name in ("etc", "queue", "data", "mail"):
         (root / name).mkdir()
     for name in ("data", "mail"):

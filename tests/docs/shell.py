@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import errno
 import os
-import pty
 import re
 import select
 import signal
 import socket
 import subprocess
-import termios
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from tests.posix import posix
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,7 +62,8 @@ class Shell:
         (self.state / "cwd").write_text(str(folder))
 
     def run(self, command: str, *, answers: tuple[str, ...] = ()) -> Seen:
-        leader, follower = pty.openpty()
+        termios = posix("termios")
+        leader, follower = posix("pty").openpty()
         settings = termios.tcgetattr(follower)
         settings[1] &= ~termios.ONLCR
         termios.tcsetattr(follower, termios.TCSANOW, settings)

@@ -23,6 +23,7 @@ from certmail.message.seal import Copy, Signer, seal
 from certmail.recipient import CLEVER_CLOUD, Recipient
 from certmail.values import Address, Fingerprint
 from tests.conftest import SENDER, exported
+from tests.posix import IS_ROOT
 from tests.readers.advertiser import Advertiser
 
 UNPROTECTED = ("--passphrase", "", "--pinentry-mode", "loopback")
@@ -113,7 +114,7 @@ seal_under_a_system_configuration(*sys.argv[1:])
 """
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="a mount namespace wants root")
+@pytest.mark.skipif(not IS_ROOT, reason="a mount namespace wants root")
 @pytest.mark.parametrize(
     ("line", "outcomes"),
     [

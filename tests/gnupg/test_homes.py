@@ -12,6 +12,7 @@ import pytest
 
 from certmail.gnupg.homes import MAX_SOCKET_PATH, throwaway_home
 from certmail.gnupg.runner import find_gpg, run
+from tests.posix import POSIX
 
 
 def agents_of(home: Path) -> list[str]:
@@ -27,6 +28,7 @@ def agents_of(home: Path) -> list[str]:
     return found
 
 
+@POSIX
 def test_a_home_is_private_and_short():
     with throwaway_home() as home:
         assert stat.S_IMODE(home.stat().st_mode) == stat.S_IRWXU

@@ -13,6 +13,7 @@ import pytest
 from tests.leaks.conftest import SEND
 from tests.leaks.endings import Ended, with_fault, wrong
 from tests.peers import need
+from tests.posix import KILL
 
 if TYPE_CHECKING:
     from tests.leaks.conftest import Watched
@@ -77,24 +78,24 @@ def stalled(watched: Watched, step: str) -> tuple[subprocess.Popen, int]:
 
 @pytest.mark.parametrize("step", ["sign", "verify", "encrypt"])
 @pytest.mark.parametrize(
-    ("sent", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)]
+    ("sent", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (KILL, -9)]
 )
 def test_a_signal_while_gpg_has_the_letter_leaves_at_most_public_keys(watched, step, sent, status):
     sending, gpg = stalled(watched, step)
     sending.send_signal(sent)
     out, err = sending.communicate(timeout=30)
     assert sending.returncode == status, err.decode()
-    if sent is signal.SIGKILL:
+    if sent is KILL:
         # The real one would find the end of its input; this one sleeps.
-        os.kill(gpg, signal.SIGKILL)
-    left = frozenset({"only.gpg"}) if sent is signal.SIGKILL and step != "sign" else frozenset()
+        os.kill(gpg, KILL)
+    left = frozenset({"only.gpg"}) if sent is KILL and step != "sign" else frozenset()
     assert wrong(watched, Ended(status, out, err), left=left) == []
     homes = list(watched.tmp.iterdir())
     assert len(homes) == len(left)
     assert all(home.stat().st_mode & 0o777 == 0o700 for home in homes)
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, KILL])
 def test_a_signal_while_the_password_is_fetched_leaves_neither_it_nor_the_command(watched, sent):
     """The command has printed the password, and has not ended."""
     reached = watched.root / "reached"

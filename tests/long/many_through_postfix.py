@@ -10,7 +10,6 @@ import argparse
 import collections
 import email
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -33,6 +32,7 @@ from certmail.submission import Mode
 from tests.cli.conftest import RENEWED
 from tests.delivery import postfix
 from tests.delivery.hostile import PASSWORD, USER
+from tests.posix import posix
 
 SENDER = "ops@sender.example"
 ROOT = Path(__file__).parent.parent.parent
@@ -147,7 +147,7 @@ def _run(
         unknown=unknown,
         kills=kills,
         seconds=time.monotonic() - began,
-        peak_mib=resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024,
+        peak_mib=posix("resource").getrusage(posix("resource").RUSAGE_CHILDREN).ru_maxrss / 1024,
     )
 
 

@@ -19,6 +19,7 @@ from certmail.errors import DeliveryUnknown, UsageError
 from certmail.message.record import read_record, record
 from certmail.outbox.states import MAY_FOLLOW, MEANS, PENDING, State
 from certmail.outbox.store import Again, open_outbox
+from tests.posix import IS_ROOT, POSIX
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 
@@ -268,13 +269,14 @@ def test_a_commit_is_durable_by_the_settings_of_the_file(box):
     assert (mode, level) == ("wal", 2)
 
 
+@POSIX
 def test_files_are_for_their_owner_alone(box, kept, tmp_path):
     folder = tmp_path / "outbox"
     assert folder.stat().st_mode & 0o777 == 0o700
     assert {path.stat().st_mode & 0o077 for path in folder.iterdir()} == {0}
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="giving a folder away takes root")
+@pytest.mark.skipif(not IS_ROOT, reason="giving a folder away takes root")
 def test_a_folder_of_somebody_else_is_refused(tmp_path):
     os.chown(tmp_path, 12345, -1)
     with pytest.raises(StateError) as refused, open_outbox(tmp_path):

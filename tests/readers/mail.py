@@ -5,19 +5,17 @@ from __future__ import annotations
 import contextlib
 import email
 import email.policy
-import fcntl
 import json
 import os
-import pty
 import re
 import struct
 import subprocess
-import termios
 import threading
 from typing import TYPE_CHECKING
 
 from certmail.gnupg.homes import throwaway_home
 from tests.peers import need
+from tests.posix import posix
 from tests.readers.openpgp import attached
 from tests.readers.reading import PATIENCE_S, Kind, Reading, Sign, run
 from tests.readers.thunderbird import alone, as_mbox, message_id
@@ -187,8 +185,8 @@ class Neomutt:
 
 def on_terminal(argv: list[str], *, env: dict[str, str]) -> str:
     """Run a program on a terminal of its own and give what it drew."""
-    outside, inside = pty.openpty()
-    fcntl.ioctl(inside, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 250, 0, 0))
+    outside, inside = posix("pty").openpty()
+    posix("fcntl").ioctl(inside, posix("termios").TIOCSWINSZ, struct.pack("HHHH", 50, 250, 0, 0))
     drawn: list[bytes] = []
 
     def look() -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import fcntl
 import json
 import os
 import re
@@ -24,6 +23,7 @@ from typing import TYPE_CHECKING
 from certmail.key import armor
 from certmail.recipient import CLEVER_CLOUD
 from tests.peers import need
+from tests.posix import posix
 from tests.readers.marionette import Marionette
 from tests.readers.reading import Kind, Reading, Sign, run
 
@@ -285,7 +285,7 @@ def raise_loopback() -> None:
     assert [name for _, name in socket.if_nameindex()] == ["lo"]
     up, running_, set_flags = 0x1, 0x40, 0x8914  # <net/if.h>, <linux/sockios.h>
     with socket.socket() as any_socket:
-        fcntl.ioctl(any_socket, set_flags, struct.pack("16sh14x", b"lo", up | running_))
+        posix("fcntl").ioctl(any_socket, set_flags, struct.pack("16sh14x", b"lo", up | running_))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import pty
 import signal
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.peers import need
+from tests.posix import posix
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,7 +35,7 @@ def python(code: str) -> tuple[str, ...]:
 
 def run_in_terminal(code: str, *, type_in: bytes, wait_for: bytes = b": ") -> tuple[int, str]:
     """Run Python on a terminal of its own, answer its question, give its status and screen."""
-    child, terminal = pty.fork()
+    child, terminal = posix("pty").fork()
     if child == 0:  # pragma: no cover  # another process
         os.chdir(ROOT)
         os.execv(sys.executable, [sys.executable, "-c", code])

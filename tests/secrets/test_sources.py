@@ -16,9 +16,8 @@ from certmail.errors import SecretError
 from certmail.secrets.bounded import MAX_OCTETS
 from certmail.secrets.credential import VARIABLE
 from certmail.values import SecretKind
+from tests.posix import IS_ROOT, POSIX
 from tests.secrets.support import CANARY, ROOT, Somebody, no_bus, run_in_terminal
-
-POSIX = pytest.mark.skipif(sys.platform == "win32", reason="mode bits and pipes are POSIX")
 
 
 @pytest.fixture
@@ -58,7 +57,7 @@ def test_a_file_that_others_have_a_bit_of_is_refused_with_what_to_type(mode, kep
 
 
 @POSIX
-@pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="only root gives files away")
+@pytest.mark.skipif(not IS_ROOT, reason="only root gives files away")
 def test_a_file_of_somebody_else_is_refused(kept):
     os.chown(kept, 65534, 65534)
     assert refused(secrets.from_file(kept)).code == "SECRET-FILE-UNSAFE"

@@ -17,6 +17,7 @@ from tests.bundle import make
 from tests.bundle.assemble import layouts, sealed
 from tests.bundle.assemble.sealed import PASSPHRASE, Knows
 from tests.bundle.make import AT
+from tests.posix import POSIX
 
 
 def built(path, *, domains=(), passphrase=None) -> tuple[str, bytes]:
@@ -172,6 +173,7 @@ def test_an_empty_folder_holds_nothing(tmp_path):
     assert refused.value.code == "LINEAGE-NOTHING"
 
 
+@POSIX
 def test_a_missing_path_a_pipe_and_a_huge_file_cannot_be_read(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     huge = written(tmp_path, "huge.json", b"{" + b" " * 2**20)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import itertools
 import os
 import re
@@ -11,10 +10,11 @@ import signal
 import struct
 import subprocess
 import sys
-import termios
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from tests.posix import posix
 
 PROGRAM = "import sys; from certmail.cli.entry import run; sys.exit(run(sys.argv[1:]))"
 PATIENCE_S = 20
@@ -33,6 +33,7 @@ class Conversation:
     read: int = 0
 
     def __enter__(self):
+        fcntl, termios = posix("fcntl"), posix("termios")
         self.leader, follower = os.openpty()
         fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
         environment = {
