@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -34,6 +35,28 @@ class Person:
 
     home: Path
     fingerprint: Fingerprint
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cores_can_be_allowed_again():
+    """A command run in this process forbids core dumps for good; other tests want one to look at.
+
+    Here, and in no process that a test starts, only the limit that can be raised again is set.
+    """
+    if sys.platform == "win32":
+        yield
+        return
+    import resource
+
+    forbid = resource.setrlimit
+
+    def for_now(which, limits):
+        hard = resource.getrlimit(which)[1] if which == resource.RLIMIT_CORE else limits[1]
+        forbid(which, (limits[0], hard))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(resource, "setrlimit", for_now)
+        yield
 
 
 @pytest.fixture(scope="session")
