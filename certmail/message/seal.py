@@ -367,15 +367,18 @@ def _verify(signed: bytes, *, letter: Letter, signer: Signer, engine: Engine) ->
 
 
 def _refuse_plaintext(sealed: SealedMessage, letter: Letter) -> None:
-    """Look for lines of the bundle in what would travel.
+    """Look for lines of the letter in what would travel, and of the bundle.
 
+    In the letter the bundle is base64 once more, so that its own lines would not be found there.
     Cannot succeed after the proofs above unless encryption did nothing; that is why it is cheap
     to ask.
     """
     wire = sealed.wire()
-    for line in letter.bundle.pem.splitlines():
+    # The letter's header has lines that the outer one repeats.
+    body = letter.entity.partition(b"\r\n\r\n")[2]
+    for line in (*body.splitlines(), *letter.bundle.pem.splitlines()):
         if len(line) >= _CANARY_OCTETS and (line in sealed.packets or line in wire):
-            _refuse("SEAL-PLAINTEXT", "a line of the bundle stands in the sealed message")
+            _refuse("SEAL-PLAINTEXT", "a line of the letter stands in the sealed message")
 
 
 _CANARY_OCTETS: Final = 40
