@@ -65,6 +65,39 @@ def test_pin_gives_what_judge_finds(good, gpg):
     assert pinned == pin.identify(block, verify(block), word, recipient=whom, at=LATER, source="x")
 
 
+def test_no_key_that_has_expired_is_pinned_for_a_send(smith: Smith, gpg):
+    """A preview may show it; `pin` and `require_usable_at` are what a send asks."""
+    primary = smith.primary(expire="10d")
+    smith.subkey(primary)
+    packets = smith.export(primary)
+    block = read_key_block(packets)
+    word = report(gpg, packets, env=os.environ, at=LATER)
+    options = {"recipient": recipient_of(primary), "at": LATER, "source": "x"}
+    expired = pin.identify(block, verify(block), word, **options)
+    for ask in (
+        lambda: pin.pin(block, verify(block), word, **options),
+        lambda: pin.require_usable(expired),
+        # Time does not run backwards for a key that had ended when it was judged.
+        lambda: pin.require_usable_at(expired, at=MADE),
+    ):
+        with pytest.raises(KeyRefused) as caught:
+            ask()
+        assert caught.value.code == "KEY-EXPIRED"
+
+
+def test_a_report_of_a_refused_key_gives_no_pinned_one(judged, good):
+    found = judged(good, recipient=recipient_of("0" * 40))
+    with pytest.raises(KeyRefused) as caught:
+        found.require_pinned()
+    assert caught.value.code == "PIN-MISMATCH"
+    with pytest.raises(TypeError):
+        replace(found, refused=None).require_pinned()
+
+
+def test_the_packets_of_a_pinned_key_are_not_shown(judged, good):
+    assert "packets" not in repr(judged(good).pinned)
+
+
 def test_nobody_else_can_vouch_for_a_key(judged, good):
     pinned = judged(good).pinned
     with pytest.raises((TypeError, ValueError)):
