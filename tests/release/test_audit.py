@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import re
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
 import pytest
 
 from release.audit import Outcome, judge
@@ -38,6 +43,67 @@ def test_a_release_with_a_known_fault_fails(tmp_path):
         pytest.skip(f"the data cannot be had here: {ended.stdout.strip()}")
     assert (ended.returncode, "KNOWN VULNERABILITIES" in ended.stdout) == (1, True)
     assert "CVE-2018-18074" in ended.stdout
+
+
+@pytest.fixture
+def told():
+    """A vulnerability service on loopback that knows of one fault, in the form of OSV."""
+    fault = {
+        "schema_version": "1.6.0",
+        "id": "PYSEC-2018-28",
+        "aliases": ["CVE-2018-18074"],
+        "summary": "sends credentials on",
+        "affected": [
+            {
+                "package": {"name": "requests", "ecosystem": "PyPI"},
+                "ranges": [{"type": "ECOSYSTEM", "events": [{"fixed": "2.20.0"}]}],
+            }
+        ],
+    }
+
+    class Answers(BaseHTTPRequestHandler):
+        def do_POST(self):
+            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            known = asked["package"]["name"] == "requests" and asked["version"] == "2.19.1"
+            answer = json.dumps({"vulns": [fault]} if known else {}).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield {
+            "PIP_AUDIT_VULNERABILITY_SERVICE": "osv",
+            "PIP_AUDIT_OSV_URL": f"http://127.0.0.1:{server.server_port}/v1/query",
+            "no_proxy": "127.0.0.1",
+        }
+        server.shutdown()
+        thread.join()
+
+
+def test_a_fault_that_a_service_knows_fails_whatever_the_system(told, tmp_path):
+    """A marker that does not hold here hides nothing."""
+    lock = tmp_path / "lock.txt"
+    lock.write_text(KNOWN.replace(" --hash", " ; sys_platform == 'win32' --hash"))
+    ended = audit(lock, "--go-on", **told)
+    assert (ended.returncode, ended.stderr) == (1, "")
+    assert ended.stdout == (
+        f"{lock}: KNOWN VULNERABILITIES: requests 2.19.1: PYSEC-2018-28 CVE-2018-18074"
+        ", mended in 2.20.0\n"
+    )
+
+
+def test_the_runtime_lock_is_asked_about_whole(told):
+    lock = ROOT / "requirements" / "runtime.txt"
+    ended = audit(lock, **told)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    releases = len(re.findall(r"^[\w.-]+==", lock.read_text(encoding="utf-8"), re.MULTILINE))
+    assert ended.stdout == f"{lock}: audited: {releases} releases, nothing known\n"
 
 
 def test_no_way_to_the_data_is_not_a_pass(tmp_path):

@@ -145,3 +145,13 @@ def test_the_whole_of_ci_runs_what_the_workflows_run():
     assert called == ["check", "test", "audit", "sbom"]
     assert set(called) <= targets()
     assert "make audit ARGS=--go-on" in run
+
+
+@pytest.mark.parametrize("page", ["docs/releasing.md", "CONTRIBUTING.md", "SECURITY.md"])
+def test_the_procedure_names_what_there_is(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    called = re.findall(r"(?:`|^\$ )make ([a-z ]+?)(?: [A-Z`#]|`|  |$)", text, re.MULTILINE)
+    assert {word for words in called for word in words.split()} <= targets()
+    named = re.findall(r"`((?:certmail|requirements|tests|release|\.github|\.ci)/[\w./-]*)`", text)
+    assert [path for path in named if not (ROOT / path).exists()] == []
+    assert called
