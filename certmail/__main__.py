@@ -17,8 +17,10 @@ def main() -> None:
         return
     # The line above must stay cheap.
     from certmail.cli.entry import run  # noqa: PLC0415
+    from certmail.cli.hardening import fill_standard_streams  # noqa: PLC0415
     from certmail.cli.withheld import withhold_texts  # noqa: PLC0415
 
+    fill_standard_streams()
     withhold_texts()
     sys.exit(run(sys.argv[1:]))
 

@@ -51,7 +51,7 @@ def _dates(facts: CertificateFacts, at: datetime, warn_before: timedelta) -> tup
                 "LEAF-EXPIRED",
                 facts.lines,
                 f"the certificate expired on {facts.not_after:%Y-%m-%d %H:%M} UTC",
-                why="clients refuse it from then on",
+                why=f"clients refuse it from then on; this machine's clock says {at:%Y-%m-%d}",
                 next=hints.RENEW,
             ),
         )

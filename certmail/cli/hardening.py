@@ -22,6 +22,21 @@ def harden() -> None:
     empty_core_dumps()
 
 
+def fill_standard_streams() -> None:
+    """Open what was closed of standard input, output and error, on nothing.
+
+    A file, a pipe to gpg or the relay's socket would get the free number otherwise, and what any
+    library writes to "standard error" with it.
+    """
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number is this one
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
+
+
 def forbid_core_dumps() -> None:
     """Set the limit below which nothing is dumped.
 

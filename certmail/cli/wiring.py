@@ -158,11 +158,14 @@ def read_key(path: Any) -> tuple[bytes, str]:
 def workbench(
     common: Mapping[str, Any], flags: Mapping[str, str], *, piped_in: Source | None = None
 ) -> Workbench:
-    """Read the settings and the clock, and find GnuPG."""
+    """Read the settings and the clock, and find GnuPG; say whose code runs in here beside ours."""
+    from certmail.cli.draw import echo_notices
+    from certmail.cli.foreign_code import foreign_code
     from certmail.gnupg.runner import find_gpg
     from certmail.settings.keys import GNUPG_PROGRAM
     from certmail.settings.resolve import load
 
+    echo_notices(foreign_code())
     settings = load(flags=flags, environ=os.environ, config=common["settings_file"])
     _tell("settings read", file=str(settings.path), there="yes" if settings.path.exists() else "no")
     program = settings.get(GNUPG_PROGRAM)

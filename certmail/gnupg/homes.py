@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from certmail.errors import SealError
+from certmail.gnupg.guarded import absolute_places
 from certmail.gnupg.runner import child_environment
 from certmail.values import printable
 
@@ -32,6 +33,9 @@ _LONGEST_SOCKET: Final = "/S.gpg-agent.browser"
 _PREFIX: Final = "cm-"
 _RANDOM_CHARACTERS: Final = 8
 _GPGCONF_TIMEOUT_S: Final = 15.0
+_ROOM_OCTETS: Final = 2**18
+"""A keyring, its trust database and what GnuPG writes beside them while it works."""
+
 _REMOVE_ATTEMPTS: Final = 20
 _REMOVE_PAUSE_S: Final = 0.05
 _WINDOWS: Final = sys.platform == "win32"
@@ -57,13 +61,28 @@ def _make(environ: Mapping[str, str]) -> Path:
     for parent in _parents(environ):
         with suppress(OSError):
             # mkdtemp makes the folder with mode 0700 and a name nobody can foresee.
-            return Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
+            home = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
+            if _has_room(home):
+                return home
+            home.rmdir()
     raise SealError(
         "GPG-HOME",
         "no private folder can be made for GnuPG",
         why="encrypting happens apart from your own keyring and settings, in a folder of its own",
         next="free some space in the temporary folder, or set TMPDIR to a short path",
     )
+
+
+def _has_room(home: Path) -> bool:
+    """Tell whether a keyring fits; GnuPG in a full folder says that the key is bad."""
+    ballast = home / "room"
+    try:
+        ballast.write_bytes(bytes(_ROOM_OCTETS))
+    except OSError:
+        return False
+    finally:
+        ballast.unlink(missing_ok=True)
+    return True
 
 
 def _parents(environ: Mapping[str, str]) -> Iterator[str]:
@@ -102,7 +121,7 @@ def _end_agents(home: Path, environ: Mapping[str, str]) -> None:
     With ``--no-autostart`` there is nothing to end and no program is run, except where the system
     keeps sockets below /run: there GnuPG makes a folder for every home it is shown.
     """
-    gpgconf = shutil.which("gpgconf")
+    gpgconf = shutil.which("gpgconf", path=absolute_places(environ.get("PATH")))
     if gpgconf is None or _WINDOWS:
         return
     sockets = home

@@ -25,6 +25,7 @@ from certmail.events import Teller
 from certmail.frozen import frozen
 from certmail.gnupg.child import converse
 from certmail.gnupg.failure import Failure, why_failed
+from certmail.gnupg.guarded import absolute_places, require_guarded
 from certmail.gnupg.status import Status, parse_status
 from certmail.values import printable
 
@@ -124,13 +125,14 @@ def find_gpg(
     """Find GnuPG, by ``path`` or on the PATH of ``env``, and ask its version.
 
     Raises:
-        SealError: ``GPG-MISSING``, ``GPG-TOO-OLD``.
+        SealError: ``GPG-MISSING``, ``GPG-TOO-OLD``, ``GPG-UNSAFE``.
     """
     named = path or "gpg"
-    found = shutil.which(named, path=env.get("PATH"))
+    found = shutil.which(named, path=absolute_places(env.get("PATH")))
     if found is None:
         _refuse_missing(f"there is no program {printable(named)}")
     absolute = os.path.abspath(found)  # noqa: PTH100 - resolving links would hide the chosen name
+    require_guarded(absolute)
     try:
         answer = subprocess.run(  # noqa: S603 - an absolute path and fixed arguments
             [absolute, "--no-options", "--version"],

@@ -15,7 +15,8 @@ import gnupg
 
 from certmail.errors import SealError
 from certmail.frozen import frozen
-from certmail.gnupg.runner import Gpg, run
+from certmail.gnupg.runner import Gpg, child_environment, run
+from certmail.gnupg.surroundings import agent_socket, require_shallow
 from certmail.key.packets import KeyBlock, read_key_block
 from certmail.message.seal import Signer
 from certmail.values import Address, Fingerprint, printable
@@ -60,7 +61,7 @@ def list_secret_keys(gpg: Gpg, *, home: Path | None, env: Mapping[str, str]) -> 
             gpgbinary=gpg.path,
             gnupghome=str(home) if home else None,
             options=list(LIST_OPTIONS),
-            env=dict(env),
+            env=child_environment(env, home=home),
             encoding="utf-8",
         )
     except (OSError, ValueError):  # a line that GnuPG rejects in /etc/gnupg/gpg.conf, for one
@@ -101,10 +102,13 @@ def find_signer(
 
     Raises:
         SealError: ``SIGNER-NONE``, ``SIGNER-NOT-FOUND``, ``SIGNER-AMBIGUOUS``, ``SIGNER-ADDRESS``,
-            ``SIGNER-EXPIRED``, ``SIGNER-REVOKED``, ``SIGNER-CANNOT-SIGN``.
+            ``SIGNER-EXPIRED``, ``SIGNER-REVOKED``, ``SIGNER-CANNOT-SIGN``, ``GPG-AGENT-SOCKET``.
     """
     keys = list_secret_keys(gpg, home=home, env=env)
     if not keys:
+        if home is None:
+            # Without its agent GnuPG lists no secret key, and says nothing.
+            require_shallow(agent_socket(gpg, env))
         _refuse_none(address)
     if fingerprint is not None:
         chosen = _by_fingerprint(keys, fingerprint)

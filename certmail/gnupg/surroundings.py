@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
+from certmail.errors import SealError
 from certmail.frozen import frozen
 from certmail.gnupg.runner import child_environment
 from certmail.values import printable
@@ -118,7 +119,7 @@ def find_home(gpg: Gpg, env: Mapping[str, str]) -> Home:
 
 def ask_agent(gpg: Gpg, env: Mapping[str, str], *, timeout_s: float = ASK_S) -> Agent:
     """Ask the agent for its version; one that does not run is not started."""
-    socket = _dirs(gpg, env).get("agent-socket", "")
+    socket = agent_socket(gpg, env)
     program = _beside(gpg, "gpg-connect-agent")
     if program is None:
         return Agent(AgentState.UNASKED, socket)
@@ -131,6 +132,26 @@ def ask_agent(gpg: Gpg, env: Mapping[str, str], *, timeout_s: float = ASK_S) -> 
     if match is None:
         return Agent(AgentState.ABSENT, socket)
     return Agent(AgentState.ANSWERS, socket, match[1].decode("ascii"))
+
+
+def require_shallow(socket: str) -> None:
+    """Refuse a socket of the agent's whose path the kernel does not take.
+
+    Raises:
+        SealError: ``GPG-AGENT-SOCKET``.
+    """
+    if Agent(AgentState.UNASKED, socket).is_too_deep:
+        raise SealError(
+            "GPG-AGENT-SOCKET",
+            f"the path of its socket is too long for the system: {printable(socket)}",
+            why="the agent cannot listen there, so nothing can be signed",
+            next="move the GnuPG home to a shorter path, and set GNUPGHOME to it",
+        )
+
+
+def agent_socket(gpg: Gpg, env: Mapping[str, str]) -> str:
+    """Tell where the agent of the user's home listens, or would."""
+    return _dirs(gpg, env).get("agent-socket", "")
 
 
 def find_pinentry(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import socket
 import ssl
 import sys
@@ -36,6 +37,8 @@ def main() -> int:
     described, *arguments = sys.argv[1:]
     known = json.loads(Path(described).read_text(encoding="utf-8"))
     sys.addaudithook(stay_home)
+    # It leads here, and is not the user's.
+    os.environ.pop("PYTHONPATH", None)
 
     from certmail.cli.entry import run
     from certmail.cli.keys_at_hand import World

@@ -44,6 +44,9 @@ def test_a_send_gives_the_bundle_to_gpg_and_the_password_to_nobody(watched: Watc
     assert watched.broken(done) == []
     assert ways(watched, done) == (LETTER, CAT)
     assert len(watched.relay.mailbox.delivered) == 1
+    # What is checked is what is sealed: the file is opened once.
+    opened = [a for a in done.acts if a.name == "openat" and a.strings[0].endswith(b"bundle.pem")]
+    assert len(opened) == 1
 
 
 def test_a_preview_and_its_page_hold_nothing_and_dial_nobody(watched: Watched, renewed):

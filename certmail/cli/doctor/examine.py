@@ -54,6 +54,7 @@ EXAMS: Final = (
     Exam(Group.MACHINE, "agent", machine.agent, 12),
     Exam(Group.MACHINE, "pinentry", machine.pinentry, 0),
     Exam(Group.MACHINE, "gpg.conf", machine.options, 0),
+    Exam(Group.MACHINE, "environment", machine.environment, 0),
     Exam(Group.KEYS, "signing key", keys.signer, 12),
     Exam(Group.KEYS, "recipient's key", keys.recipient, 11),
     Exam(Group.KEYS, "its freshness", keys.freshness, 11),

@@ -7,6 +7,7 @@ import shlex
 from typing import TYPE_CHECKING, Final
 
 from certmail.cli.doctor.look import Seen, Skipped, note, ok
+from certmail.cli.foreign_code import foreign_code
 from certmail.errors import SealError
 from certmail.gnupg.homes import throwaway_home
 from certmail.gnupg.runner import child_environment, find_gpg
@@ -20,6 +21,7 @@ from certmail.gnupg.surroundings import (
     find_home,
     find_pinentry,
     ignored_options,
+    require_shallow,
 )
 from certmail.settings.keys import GNUPG_PROGRAM
 from certmail.values import printable
@@ -84,13 +86,7 @@ def agent(case: Case) -> Seen:
     """Ask the agent, which holds the secret keys; one that does not run is not started."""
     gpg = case.require_gpg()
     found = ask_agent(gpg, case.env, timeout_s=case.within(ASK_S))
-    if found.is_too_deep:
-        raise SealError(
-            "GPG-AGENT-SOCKET",
-            f"the path of its socket is too long for the system: {printable(found.socket)}",
-            why="the agent cannot listen there, so nothing can be signed",
-            next="move the GnuPG home to a shorter path, and set GNUPGHOME to it",
-        )
+    require_shallow(found.socket)
     if found.state is AgentState.SILENT:
         case.agent_hangs = True
         raise SealError(
@@ -164,6 +160,13 @@ def options(case: Case) -> Seen:
     named = ", ".join(found[:MAX_NAMED])
     more = f" and {len(found) - MAX_NAMED} more" if len(found) > MAX_NAMED else ""
     return note(f"certmail signs and encrypts without your {named}{more}")
+
+
+def environment(case: Case) -> list[Seen]:
+    """Name the variables that bring other code into this process; of none nothing is said."""
+    return [
+        note(notice.what, next=notice.next, code=notice.code) for notice in foreign_code(case.env)
+    ]
 
 
 def _dotted(version: tuple[int, ...]) -> str:
