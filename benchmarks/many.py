@@ -107,7 +107,8 @@ def large(place: Place, *, rounds: int, octets: int = 10 * 2**20) -> Table:
     """Measure the transport with a message of ten MiB, beside smtplib with the same octets."""
     from certmail.delivery.relay import Relay
     from certmail.delivery.smtp import deliver
-    from certmail.values import Hostname
+    from certmail.secrets import from_memory
+    from certmail.values import Hostname, Secret
     from tests.delivery.message import sealed as sealed_of
 
     sealed = sealed_of(octets=octets * 3 // 4)
@@ -115,16 +116,10 @@ def large(place: Place, *, rounds: int, octets: int = 10 * 2**20) -> Table:
     relay = Relay(Hostname("localhost"), port, Mode.IMPLICIT, user=USER, ca_file=place.ca_file)
     wire = sealed.wire()
 
-    class Known:
-        """A password that is there already."""
-
-        def read(self):  # noqa: ANN202
-            from certmail.values import Secret
-
-            return Secret(PASSWORD)
-
     def ours() -> None:
-        deliver(sealed, relay=relay, secret=Known(), now=lambda: datetime.now(UTC))
+        deliver(
+            sealed, relay=relay, secret=from_memory(Secret(PASSWORD)), now=lambda: datetime.now(UTC)
+        )
 
     def theirs() -> None:
         context = ssl.create_default_context(cafile=place.ca_file)
