@@ -20,10 +20,21 @@ from certmail.rehearsal.authority import throwaway_authority, throwaway_bundle
 from certmail.values import Address, Fingerprint
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from certmail.key.pin import PinnedKey
     from certmail.message.seal import Signer
+
+
+@pytest.fixture(autouse=True)
+def own_umask() -> Iterator[None]:
+    """Undo what a command line run in this process has forbidden; servers make folders later."""
+    before = os.umask(0o022)
+    os.umask(before)
+    yield
+    os.umask(before)
+
 
 SENDER = Address("ops@sender.example")
 NAMES = ("shop.example", "www.shop.example")

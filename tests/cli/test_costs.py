@@ -100,10 +100,10 @@ def test_a_send_imports_what_it_needs(user, bundle, relay):
 def traced(user, folder: Path, *arguments: str | Path) -> Traced:
     """Run certmail under strace; count programs, syncs and octets written into files."""
     strace = need("strace")
-    log = folder / "trace"
     done = subprocess.run(
         [
-            strace, "-f", "-y", "-v", "-s", "120", "-o", log,
+            # A file for each process: in one file their lines would run into each other.
+            strace, "-ff", "-ttt", "-y", "-v", "-s", "120", "-o", folder / "trace",
             "-e", "trace=execve,fsync,fdatasync,write,pwrite64",
             sys.executable, "-m", "certmail", *map(str, arguments),
         ],
@@ -111,7 +111,8 @@ def traced(user, folder: Path, *arguments: str | Path) -> Traced:
         check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
-    text = log.read_text(encoding="utf-8", errors="replace")
+    texts = [file.read_text(encoding="utf-8", errors="replace") for file in folder.glob("trace.*")]
+    text = "\n".join(sorted("\n".join(texts).splitlines()))
     started = re.findall(r'execve\("[^"]*", \[(.*?)\], \[.* = 0$', text, re.MULTILINE)
     programs = [_named(re.findall(r'"((?:[^"\\]|\\.)*)"', words)) for words in started[1:]]
     written = re.findall(r"p?write(?:64)?\(\d+<(/[^>]*)>.*\) = (\d+)$", text, re.MULTILINE)

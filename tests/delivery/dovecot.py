@@ -131,7 +131,7 @@ def running(
                 end(child)
 
 
-def token(user: str = USER, *, lasts_s: int = 600, scope: str = "mail", padding: int = 0) -> str:
+def token(user: str = USER, *, lasts_s: int = 86400, scope: str = "mail", padding: int = 0) -> str:
     """Make an access token that this Dovecot takes, unless it is too old or for something else."""
     now = int(time.time())
     claims = {"sub": user, "iat": now - 900, "exp": now + lasts_s, "scope": scope}

@@ -36,8 +36,6 @@ STATUSES = {
     # The machine's www.example.org stands behind a redirect.
     "certmail acme-test www.example.org": "21",
     "certmail acme-test www.example.org --json": "21",
-    # Its settings take the password from a command, and the keyring would never be asked.
-    "pass show mail/ops | certmail secret set --password-stdin": "2",
     # Its certificates are made on the day of the test, and live for 60 days.
     "certmail check bundle.pem --at 2026-12-24 --json": "0,10",
 }
