@@ -196,31 +196,54 @@ def _send(common: dict[str, Any], typed: inputs.Inputs, parameters: dict[str, An
 
     key = key_for_send(bench, parameters)
     from certmail.cli.deliver import Manner, deliver_one, finish, require_state
-    from certmail.message.record import record
 
     require_state()
+    ready = _make_ready(bench, typed, parameters, key=key, asking=asking)
+    manner = Manner.of(parameters, asks=asking.asks)
+    handed = deliver_one(
+        bench, ready.sealed, ready.record, key=key, manner=manner, label=ready.label
+    )
+    if not manner.as_json:
+        key.draw()
+    return finish(handed, manner, lambda: {**ready.told, **key.as_json()})
+
+
+@frozen
+class _Ready:
+    """What a delivery needs of a sealing: no bundle and no letter, which end when it begins.
+
+    A question, a relay and its verdict may take an hour.
+    """
+
+    sealed: SealedMessage
+    record: SealRecord
+    label: str
+    told: dict[str, Any]
+
+
+def _make_ready(
+    bench: Workbench,
+    typed: inputs.Inputs,
+    parameters: dict[str, Any],
+    *,
+    key: KeyForSend,
+    asking: _Asking,
+) -> _Ready:
+    """Seal, show what is to be shown before somebody is asked, and let go of the plaintext."""
+    from certmail.message.record import record
+
     sealing, given = _seal(bench, typed, parameters, key=key)
     kept = _keep(sealing, parameters["output"])
     if not parameters["as_json"]:
         _show_changes(given, parameters)
     if asking.asks:
         _draw_preview(sealing, refusal=None, kept=kept, key=key)
-    manner = Manner.of(parameters, asks=asking.asks)
-    handed = deliver_one(
-        bench,
+    return _Ready(
         sealing.sealed,
         record(sealing.sealed, sealing.letter),
-        key=key,
-        manner=manner,
-        label=given.name,
+        given.name,
+        sealing_as_json(sealing, given, kept=kept) if parameters["as_json"] else {},
     )
-    if not manner.as_json:
-        key.draw()
-
-    def shown() -> dict[str, Any]:
-        return {**sealing_as_json(sealing, given, kept=kept), **key.as_json()}
-
-    return finish(handed, manner, shown)
 
 
 def _piped_in(parameters: dict[str, Any], files: Iterable[str | None] = ()) -> Source | None:

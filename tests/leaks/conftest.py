@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cli.conftest import PASSWORD, Relay, User, relay, relay_files, renewed
+from tests.cli.conftest import PASSWORD, Relay, User, bundle, relay, relay_files, renewed, user
 from tests.cli.story import ACCEPT
 from tests.leaks.law import (
     Allowed,
@@ -25,7 +25,7 @@ from tests.leaks.trace import Traced, traced
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["relay", "relay_files", "renewed"]
+__all__ = ["bundle", "relay", "relay_files", "renewed", "user"]
 
 
 CAT = {("cat", "certmail")}
