@@ -6,10 +6,11 @@ In: words and a deadline. Out: what it wrote and its exit status. No shell, no t
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import threading
 from dataclasses import field
-from typing import IO, TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 
 from certmail.frozen import frozen
 
@@ -47,20 +48,26 @@ def run_within(
     Raises:
         TimeoutError: the time is over. OSError: it could not be started.
     """
-    program = subprocess.Popen(  # noqa: S603  # words of the user's own settings, no shell
-        tuple(words),
-        stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=env,
-        start_new_session=apart,
-    )
+    held = _Held()
+    try:
+        program = subprocess.Popen(  # noqa: S603  # words of the user's own settings, no shell
+            tuple(words),
+            stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=env,
+            start_new_session=apart,
+        )
+    except BaseException:
+        held.let_go()
+        raise
     output = bytearray()
     reader = threading.Thread(target=_collect, args=(program.stdout, output), daemon=True)
-    reader.start()
     # A wait with a timeout looks, sleeps and looks again, longer each time; a thread is told.
     end = threading.Thread(target=program.wait, daemon=True)
     try:
+        held.let_go()
+        reader.start()
         end.start()
         _hand_over(program.stdin, stdin)
         end.join(deadline_s)
@@ -69,10 +76,36 @@ def run_within(
     except BaseException:
         program.kill()
         program.wait()
-        reader.join(_DRAIN_S)
+        if reader.ident is not None:
+            reader.join(_DRAIN_S)
         raise
     reader.join(_DRAIN_S)
     return Ended(program.returncode, bytes(output))
+
+
+class _Held:
+    """Ctrl-C and SIGTERM, held back while a program is started: it runs before we know of it."""
+
+    def __init__(self) -> None:
+        """Begin; only the main thread is interrupted by signals, and may change handlers."""
+        self._came: list[int] = []
+        self._before: dict[int, Any] = {}
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._note)
+
+    def _note(self, number: int, frame: object) -> None:
+        del frame
+        self._came.append(number)
+
+    def let_go(self) -> None:
+        """Put the handlers back, and let them have what came meanwhile."""
+        for number, handler in self._before.items():
+            # None: it was not set from Python, and cannot be put back from there.
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        self._before = {}
+        for number in self._came:
+            signal.raise_signal(number)
 
 
 def _hand_over(pipe: IO[bytes] | None, octets: bytes) -> None:
