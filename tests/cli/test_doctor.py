@@ -123,6 +123,14 @@ def at_relay(user, relay, *arguments) -> Ran:
 # The whole of it
 
 
+def test_variables_that_bring_other_code_are_named_and_without_any_there_is_no_row(user):
+    assert "environment" not in looks(offline(user))
+    user.extra = {"LD_PRELOAD": "/no/such.so", "PYTHONPATH": str(user.home)}
+    ran = offline(user)
+    assert looks(ran)["environment"] == ("note", "ENVIRONMENT-CODE")
+    assert one(ran, "environment")["evidence"].startswith("LD_PRELOAD, PYTHONPATH are set")
+
+
 def test_every_part_is_looked_at_though_some_are_bad(user):
     ran = offline(user)
     found = looks(ran)

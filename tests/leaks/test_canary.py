@@ -89,6 +89,16 @@ def test_what_waited_is_retried_without_the_bundle(watched: Watched):
     assert ways(watched, done) == (set(), CAT)
 
 
+def test_offline_nobody_but_the_relay_is_asked_for_anything(watched: Watched):
+    """The key is old, and the settings would have its sources asked: not one name is looked up."""
+    watched.user.extra["CERTMAIL_KEY_REFRESH"] = "auto"
+    done = watched.run(*SEND, "--offline", "bundle.pem", *watched.relay.flags)
+    assert done.status == 0, done.err.decode()
+    assert watched.broken(done) == []
+    dialled = {act.address for act in done.acts if act.address is not None}
+    assert dialled == {("127.0.0.1", watched.relay.mailbox.port)}
+
+
 def test_refusals_quote_nothing(watched: Watched, bundle_pem):
     """A broken bundle, and a password that the relay does not take."""
     body = bundle_pem.replace(b"\n", b"\r\n").replace(
