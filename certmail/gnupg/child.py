@@ -12,7 +12,7 @@ import subprocess
 import time
 from contextlib import suppress
 from threading import Thread
-from typing import IO, TYPE_CHECKING, Final, NoReturn
+from typing import IO, TYPE_CHECKING, Any, Final, NoReturn
 
 from certmail.errors import SealError
 
@@ -26,6 +26,23 @@ STOP_GRACE_S: Final = 2.0
 """GnuPG removes its lock files when asked to stop; after this it is killed."""
 
 _CHUNK_BYTES: Final = 65536
+
+
+class Child(subprocess.Popen[bytes]):
+    """A process that does not outlive a signal which comes while it is being started.
+
+    Between its start and the return of the constructor nobody else knows of it.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Start it, as `subprocess.Popen` does."""
+        try:
+            super().__init__(*args, **kwargs)
+        except BaseException:
+            if getattr(self, "pid", None) is not None and self.returncode is None:
+                self.kill()
+                self.wait()
+            raise
 
 
 def converse(

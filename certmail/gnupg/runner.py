@@ -23,7 +23,7 @@ from typing import IO, TYPE_CHECKING, Final, NoReturn
 from certmail.errors import SealError
 from certmail.events import Teller
 from certmail.frozen import frozen
-from certmail.gnupg.child import converse
+from certmail.gnupg.child import Child, converse
 from certmail.gnupg.failure import Failure, why_failed
 from certmail.gnupg.guarded import absolute_places, require_guarded
 from certmail.gnupg.status import Status, parse_status
@@ -182,7 +182,7 @@ def run(
     argv = [gpg.path, *place, *_COMMON, *status_options, *args]
     began = time.monotonic()
     try:
-        child = subprocess.Popen(  # noqa: S603 - an absolute path, no shell
+        child = Child(
             argv,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from certmail.errors import SealError
-from certmail.gnupg.child import converse
+from certmail.gnupg.child import Child, converse
 from certmail.gnupg.failure import Failure, why_failed
 from certmail.gnupg.homes import throwaway_home
 from certmail.gnupg.runner import Gpg, Status, child_environment, find_gpg, run
@@ -219,6 +219,23 @@ def test_an_interrupt_stops_gnupg_and_goes_on(program, tmp_path):
     thread.join()
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid_file.read_text()), 0)
+
+
+def test_an_interrupt_while_gnupg_is_being_started_ends_it(monkeypatch):
+    """What is started is known to the constructor alone until that has returned."""
+    begun = []
+
+    def read(descriptor, octets):
+        begun.append(True)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("subprocess.os.read", read)
+        with pytest.raises(KeyboardInterrupt):
+            Child(["sleep", "61.7"], stdin=subprocess.PIPE)
+    assert begun
+    lines = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
+    assert b"sleep\061.7\0" not in lines
 
 
 def test_the_child_stays_in_our_session(program):
