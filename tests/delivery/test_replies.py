@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -66,6 +68,34 @@ def test_a_reply_has_a_bound(octets):
     with pytest.raises(ReplyFault) as caught:
         ReplyReader().feed(octets)
     assert caught.value.fault is Fault.TOO_LONG
+
+
+LINES = st.lists(
+    st.tuples(st.sampled_from(["250", "550", "25"]), st.sampled_from("- x"), st.text(max_size=9)),
+    max_size=4,
+).map(lambda lines: "".join(f"{a}{b}{c}\r\n" for a, b, c in lines).encode())
+
+
+def outcome(chunks) -> object:
+    """Feed a reader; give the reply with its octets, the fault, or None where more is wanted."""
+    reader = ReplyReader()
+    for chunk in chunks:
+        try:
+            read = reader.feed(chunk)
+        except ReplyFault as fault:
+            return fault.fault
+        if read is not None:
+            return read
+    return None
+
+
+@given(LINES | st.just(GREETING), st.lists(st.integers(0, 80)))
+def test_however_a_reply_is_cut_up_it_is_the_same(octets, cuts):
+    """What is behind a reply that has ended is looked at with the next command."""
+    ends = [end for end in range(len(octets)) if isinstance(outcome([octets[:end]]), tuple)]
+    octets = octets[: ends[0]] if ends else octets
+    places = [0, *sorted(min(cut, len(octets)) for cut in cuts), len(octets)]
+    assert outcome(octets[a:b] for a, b in pairwise(places)) == outcome([octets])
 
 
 @given(st.lists(st.binary(max_size=40)))

@@ -6,6 +6,8 @@ import base64
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from certmail.errors import CertmailError, SealError
 from certmail.key.framing import Tag, build
@@ -106,6 +108,23 @@ def test_the_wire_form_ends_its_parts_as_rfc_2046_has_it():
     assert wire.count(b"\r\n--" + boundary + b"\r\n") == 2
     assert wire.endswith(b"-----END PGP MESSAGE-----\r\n\r\n--" + boundary + b"--\r\n")
     assert parse_sealed(wire, pinned=pinned(), signature=signature(), copy_for=None) == sealed()
+
+
+@given(
+    st.binary(min_size=42, max_size=3000),
+    st.binary(min_size=16, max_size=16).map(bytes.hex),
+    st.sampled_from(["ops@sender.example", "a.b+c@x-y.example", "o@" + "d" * 60 + ".example"]),
+)
+def test_any_sealed_message_is_read_back_from_its_wire_form(ciphertext, random, sender):
+    session = encrypted(SUBKEY)
+    packets = session[: session.index(bytes([0xC0 | Tag.SEIPD]))]
+    packets += build(Tag.SEIPD, b"\x01" + ciphertext)
+    headers = replace(
+        sealed().outer, sender=Address(sender), message_id=f"<{random}@sender.example>"
+    )
+    message = replace(sealed(), packets=packets, boundary=f"=_{random}", outer=headers)
+    again = parse_sealed(message.wire(), pinned=pinned(), signature=signature(), copy_for=None)
+    assert (again, again.wire(), again.sha256) == (message, message.wire(), message.sha256)
 
 
 @pytest.mark.parametrize("octet", [b"\xe9", b"\xff", b"\x80"])
