@@ -176,3 +176,94 @@ def refuse_to_prove(live: object, to: Relay, context: ssl.SSLContext) -> None:
     with pytest.raises(RelayError) as caught:
         tls.prove(live, relay=to, context=context)
     assert caught.value.code == "RELAY-TLS-UNPROVEN"
+
+
+# How a failure is told
+
+
+def certificate_fault(code: int) -> RelayError:
+    fault = ssl.SSLCertVerificationError(1, "certificate verify failed")
+    fault.verify_code, fault.verify_message = code, "said\x1b[2J so"
+    return tls.explain(fault, relay=relay())
+
+
+@pytest.mark.parametrize(
+    ("codes", "words"),
+    [
+        ((10,), "has expired"),
+        ((9,), "is not valid yet"),
+        ((18, 19), "signed by itself or by a root"),
+        ((2, 20, 21), "comes from an authority that this machine does not trust"),
+        ((66, 67, 68), "too weak to mean anything"),
+        ((1, 3, 8, 11, 17, 22, 65, 69, 79), "does not verify: said?[2J so"),
+    ],
+)
+def test_each_number_of_openssl_has_its_words(codes, words):
+    """X509_V_ERR_… of openssl/x509_vfy.h; not every one can be had from a live server."""
+    for code in codes:
+        told = certificate_fault(code)
+        assert (told.code, words in told.what) == ("RELAY-TLS-CERTIFICATE", True), code
+
+
+def test_a_certificate_for_another_name_or_address_is_somebody_else():
+    assert [certificate_fault(code).code for code in (62, 63, 64)] == [
+        "RELAY-TLS-HOSTNAME",
+        "RELAY-TLS-CERTIFICATE",
+        "RELAY-TLS-HOSTNAME",
+    ]
+
+
+@pytest.mark.parametrize("name", ["SSL_CERT_FILE", "SSL_CERT_DIR"])
+def test_trust_in_the_environment_is_named_where_trust_is_missing_and_only_there(monkeypatch, name):
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    monkeypatch.delenv("SSL_CERT_DIR", raising=False)
+    assert "environment" not in certificate_fault(20).why
+    monkeypatch.setenv(name, "/x")
+    for code in (2, 18, 19, 20, 21):
+        assert f"{name} in the environment cannot add trust" in certificate_fault(code).why
+    for code in (9, 10, 66, 79):
+        assert "environment" not in certificate_fault(code).why
+
+
+def fault_of(reason: str | None) -> RelayError:
+    fault = ssl.SSLError(1, "x")
+    fault.reason = reason
+    return tls.explain(fault, relay=relay())
+
+
+@pytest.mark.parametrize(
+    ("reasons", "code", "words"),
+    [
+        (
+            (
+                "TLSV13_ALERT_CERTIFICATE_REQUIRED",
+                "TLSV1_ALERT_UNKNOWN_CA",
+                "TLSV1_ALERT_ACCESS_DENIED",
+                "SSLV3_ALERT_BAD_CERTIFICATE",
+                "SSLV3_ALERT_CERTIFICATE_EXPIRED",
+                "SSLV3_ALERT_CERTIFICATE_REVOKED",
+                "SSLV3_ALERT_CERTIFICATE_UNKNOWN",
+                "SSLV3_ALERT_UNSUPPORTED_CERTIFICATE",
+            ),
+            "RELAY-TLS-CLIENT-CERT",
+            "does not let this machine in",
+        ),
+        (
+            ("UNSUPPORTED_PROTOCOL", "TLSV1_ALERT_PROTOCOL_VERSION"),
+            "RELAY-TLS-VERSION",
+            "no TLS that is safe",
+        ),
+        (
+            ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL"),
+            "RELAY-TLS-HANDSHAKE",
+            "answers, but not in TLS",
+        ),
+        (("NO_SHARED_CIPHER",), "RELAY-TLS-HANDSHAKE", "no shared cipher"),
+        ((None, ""), "RELAY-TLS-HANDSHAKE", "no reason given"),
+    ],
+)
+def test_each_reason_of_a_failed_handshake_is_told_apart(reasons, code, words):
+    """Alerts of RFC 8446 §6.2 in OpenSSL's names."""
+    for reason in reasons:
+        told = fault_of(reason)
+        assert (told.code, words in told.what) == (code, True), reason
