@@ -85,6 +85,47 @@ def test_no_key_that_has_expired_is_pinned_for_a_send(smith: Smith, gpg):
         assert caught.value.code == "KEY-EXPIRED"
 
 
+SECOND = timedelta(seconds=1)
+
+
+@pytest.mark.parametrize(
+    ("primary_days", "subkey_days", "code"),
+    [
+        ("40d", "0", "KEY-EXPIRED"),
+        ("0", "40d", "KEY-SUBKEY-EXPIRED"),
+        ("40d", "40d", "KEY-EXPIRED"),
+    ],
+)
+def test_a_key_that_ends_between_the_judgement_and_the_send_is_refused(
+    judged, smith: Smith, primary_days, subkey_days, code
+):
+    """A question or a passphrase may take hours; the last second of its life still counts."""
+    primary = smith.primary(expire=primary_days)
+    smith.subkey(primary, expire=subkey_days)
+    pinned = judged(smith.export(primary)).pinned
+    end = pinned.expires or pinned.subkey_expires
+    pin.require_usable_at(pinned, at=end - SECOND)
+    pin.require_usable_at(pinned, at=end)
+    with pytest.raises(KeyRefused) as caught:
+        pin.require_usable_at(pinned, at=end + SECOND)
+    assert caught.value.code == code
+
+
+def test_a_key_without_an_end_is_usable_at_any_time(judged, good):
+    pin.require_usable_at(judged(good).pinned, at=LATER + 100 * YEAR)
+
+
+def test_the_last_second_of_a_key_is_judged_as_part_of_its_life(judged, smith: Smith):
+    primary = smith.primary(expire="40d")
+    smith.subkey(primary, expire="20d")
+    packets = smith.export(primary)
+    ends = judged(packets).pinned
+    assert judged(packets, at=ends.subkey_expires).unusable is None
+    assert judged(packets, at=ends.subkey_expires + SECOND).unusable.code == "KEY-SUBKEY-EXPIRED"
+    assert judged(packets, at=ends.expires).unusable.code == "KEY-SUBKEY-EXPIRED"
+    assert judged(packets, at=ends.expires + SECOND).unusable.code == "KEY-EXPIRED"
+
+
 def test_a_report_of_a_refused_key_gives_no_pinned_one(judged, good):
     found = judged(good, recipient=recipient_of("0" * 40))
     with pytest.raises(KeyRefused) as caught:
