@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -47,6 +48,20 @@ def test_the_context_verifies_and_nothing_can_ask_it_not_to(ca_file):
     assert context.verify_flags & ssl.VERIFY_X509_STRICT
     assert context.verify_flags & ssl.VERIFY_X509_PARTIAL_CHAIN
     assert context.keylog_filename is None
+
+
+def test_nothing_is_compressed_and_nothing_negotiated_anew(ca_file):
+    """RFC 9325 §3.3 and §3.5."""
+    options = tls.context_for(relay(ca_file)).options
+    assert options & ssl.OP_NO_COMPRESSION
+    assert options & ssl.OP_NO_RENEGOTIATION
+
+
+def test_a_client_certificate_that_cannot_be_shown_is_refused(ca_file, tmp_path):
+    shown = replace(relay(ca_file), client_cert=tmp_path / "none.pem")
+    with pytest.raises(SettingsError) as caught:
+        tls.context_for(shown)
+    assert caught.value.code == "CLIENT-CERT-UNUSABLE"
 
 
 def test_every_cipher_has_forward_secrecy_and_authenticates(ca_file):
