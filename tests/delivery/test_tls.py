@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import ssl
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509 import load_der_x509_certificate
 
 from certmail.delivery import tls
 from certmail.delivery.relay import Relay
@@ -185,6 +188,25 @@ def test_a_handshake_that_did_not_end_is_not_proved(ca_file):
     context = tls.context_for(to)
     half = context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname="localhost")
     refuse_to_prove(half, to, context)
+
+
+def test_a_certificate_that_verifies_and_is_not_the_pinned_one_is_refused(good, ca_file):
+    """RFC 7469 §2.4: the pin is the SHA-256 of the public key's DER."""
+    plain = relay(ca_file)
+    context = tls.context_for(plain)
+    live = shake_hands(good, context)
+    facts = tls.prove(live, relay=plain, context=context)
+    leaf = load_der_x509_certificate(live.getpeercert(binary_form=True))
+    spki = leaf.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    assert facts.spki_sha256 == hashlib.sha256(spki).hexdigest()
+    assert facts.cipher == live.cipher()[0]
+    other = "ab" * 32
+    for pins in ((facts.spki_sha256,), (other, facts.spki_sha256)):
+        pinning = replace(plain, spki_pins=pins)
+        assert tls.prove(live, relay=pinning, context=context) == facts
+    with pytest.raises(RelayError) as caught:
+        tls.prove(live, relay=replace(plain, spki_pins=(other,)), context=context)
+    assert caught.value.code == "RELAY-TLS-PIN"
 
 
 def refuse_to_prove(live: object, to: Relay, context: ssl.SSLContext) -> None:
