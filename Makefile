@@ -40,6 +40,14 @@ test: $(DEV) $(AUDIT) $(if $(shell command -v npm),$(NPM)) | gpg ## run every te
 readers: $(DEV) $(NPM) | gpg ## have every reader open every message, and write docs/readers.md
 	$(BIN)/python -m tests.readers $(ARGS)
 
+.PHONY: fuzz
+fuzz: $(DEV) ## fuzz the readers, led by coverage; ARGS='pem --seconds 300' picks
+	$(BIN)/python -m tests.fuzz $(ARGS)
+
+.PHONY: mutate
+mutate: $(DEV) | gpg ## change the rooms that refuse, and list what no test notices; ARGS=seal picks
+	$(BIN)/python -m tests.mutation $(ARGS)
+
 .PHONY: check
 check: $(DEV) ## formatting, lint, types, and who may import whom
 	$(BIN)/ruff format --check .
