@@ -52,8 +52,8 @@ EDGES = (
 
 # Tools of the edges. One keeps state: files, folders and locks, and nothing of what is in them.
 # Another fetches: addresses and octets, and nothing of what they mean. The third tells what was
-# done.
-TOOLS = ("durable", "web", "events")
+# done. The last holds signals back for a moment.
+TOOLS = ("durable", "web", "events", "held")
 
 # What every room may import, as it may the standard library.
 LANGUAGE = ("ahead", "frozen")
@@ -65,6 +65,7 @@ ARROWS = {
     "values": ("errors",),
     "recipient": ("values",),
     "submission": (),
+    "held": (),
     "providers": ("submission",),
     "bundle": ("errors", "values", "recipient"),
     "key": ("errors", "values", "recipient"),
@@ -72,9 +73,9 @@ ARROWS = {
     "acme": ("errors", "values", "recipient", "bundle"),
     # The edges see the core and never each other.
     "key.bundled": ("errors", "values", "recipient", "key"),
-    "gnupg": ("errors", "values", "recipient", "key", "message", "events"),
+    "gnupg": ("errors", "values", "recipient", "key", "message", "events", "held"),
     "delivery": ("errors", "values", "submission", "recipient", "key", "message", "events"),
-    "secrets": ("errors", "values", "events"),
+    "secrets": ("errors", "values", "events", "held"),
     "settings": ("errors", "values", "submission", "durable"),
     "lineage": ("errors", "values", "bundle", "web"),
     "keysources": ("errors", "values", "recipient", "web", "events"),

@@ -12,12 +12,14 @@ import subprocess
 import time
 from contextlib import suppress
 from threading import Thread
-from typing import IO, TYPE_CHECKING, Any, Final, NoReturn
+from typing import IO, TYPE_CHECKING, Final, NoReturn
 
 from certmail.errors import SealError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from certmail.held import Held
 
 MAX_OUTPUT_BYTES: Final = 64 * 1024 * 1024
 """Per stream; a sealed bundle is a few kilobytes."""
@@ -28,23 +30,6 @@ STOP_GRACE_S: Final = 2.0
 _CHUNK_BYTES: Final = 65536
 
 
-class Child(subprocess.Popen[bytes]):
-    """A process that does not outlive a signal which comes while it is being started.
-
-    Between its start and the return of the constructor nobody else knows of it.
-    """
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Start it, as `subprocess.Popen` does."""
-        try:
-            super().__init__(*args, **kwargs)
-        except BaseException:
-            if getattr(self, "pid", None) is not None and self.returncode is None:
-                self.kill()
-                self.wait()
-            raise
-
-
 def converse(
     child: subprocess.Popen[bytes],
     status: IO[bytes] | None,
@@ -52,9 +37,11 @@ def converse(
     stdin: bytes,
     timeout_s: float,
     grace_s: float = STOP_GRACE_S,
+    held: Held | None = None,
 ) -> tuple[bytes, bytes, bytes | None]:
     """Feed and drain at once, so that no full pipe stops either side; give what came back.
 
+    ``held`` are signals to let go as soon as the child would be ended by them.
     Every pipe is closed afterwards. ``grace_s`` is the time to end in when asked to, and to be
     read to the end in when the child has ended.
 
@@ -72,6 +59,8 @@ def converse(
     try:
         for worker in (*workers, end):
             worker.start()
+        if held is not None:
+            held.let_go()
         end.join(timeout_s)
         if end.is_alive():
             _refuse_timeout(timeout_s)

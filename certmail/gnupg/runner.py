@@ -23,10 +23,11 @@ from typing import IO, TYPE_CHECKING, Final, NoReturn
 from certmail.errors import SealError
 from certmail.events import Teller
 from certmail.frozen import frozen
-from certmail.gnupg.child import Child, converse
+from certmail.gnupg.child import converse
 from certmail.gnupg.failure import Failure, why_failed
 from certmail.gnupg.guarded import absolute_places, require_guarded
 from certmail.gnupg.status import Status, parse_status
+from certmail.held import Held
 from certmail.values import printable
 
 if TYPE_CHECKING:
@@ -181,8 +182,9 @@ def run(
     status_read, status_write, status_options = _status_channel()
     argv = [gpg.path, *place, *_COMMON, *status_options, *args]
     began = time.monotonic()
+    held = Held()
     try:
-        child = Child(
+        child = subprocess.Popen(  # noqa: S603 - an absolute path, no shell
             argv,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -190,14 +192,19 @@ def run(
             env=child_environment(env, home=home),
             pass_fds=() if status_write is None else (status_write,),
         )
-    except OSError:
+    except BaseException as fault:
+        held.let_go()
         if status_read is not None:
             status_read.close()
-        _refuse_missing(f"{printable(gpg.path)} does not run")
+        if isinstance(fault, OSError):
+            _refuse_missing(f"{printable(gpg.path)} does not run")
+        raise
     finally:
         if status_write is not None:
             os.close(status_write)
-    stdout, stderr, status = converse(child, status_read, stdin=stdin, timeout_s=timeout_s)
+    stdout, stderr, status = converse(
+        child, status_read, stdin=stdin, timeout_s=timeout_s, held=held
+    )
     _tell(
         "gpg has ended",
         program=gpg.path,

@@ -6,13 +6,13 @@ In: words and a deadline. Out: what it wrote and its exit status. No shell, no t
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import threading
 from dataclasses import field
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Final
 
 from certmail.frozen import frozen
+from certmail.held import Held
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,7 +48,7 @@ def run_within(
     Raises:
         TimeoutError: the time is over. OSError: it could not be started.
     """
-    held = _Held()
+    held = Held()
     try:
         program = subprocess.Popen(  # noqa: S603  # words of the user's own settings, no shell
             tuple(words),
@@ -81,31 +81,6 @@ def run_within(
         raise
     reader.join(_DRAIN_S)
     return Ended(program.returncode, bytes(output))
-
-
-class _Held:
-    """Ctrl-C and SIGTERM, held back while a program is started: it runs before we know of it."""
-
-    def __init__(self) -> None:
-        """Begin; only the main thread is interrupted by signals, and may change handlers."""
-        self._came: list[int] = []
-        self._before: dict[int, Any] = {}
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._note)
-
-    def _note(self, number: int, frame: object) -> None:
-        del frame
-        self._came.append(number)
-
-    def let_go(self) -> None:
-        """Put the handlers back, and let them have what came meanwhile."""
-        for number, handler in self._before.items():
-            # None: it was not set from Python, and cannot be put back from there.
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)
-        self._before = {}
-        for number in self._came:
-            signal.raise_signal(number)
 
 
 def _hand_over(pipe: IO[bytes] | None, octets: bytes) -> None:

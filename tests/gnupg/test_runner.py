@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import stat
@@ -16,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from certmail.errors import SealError
-from certmail.gnupg.child import Child, converse
+from certmail.gnupg.child import converse
 from certmail.gnupg.failure import Failure, why_failed
 from certmail.gnupg.homes import throwaway_home
 from certmail.gnupg.runner import Gpg, Status, child_environment, find_gpg, run
@@ -221,21 +222,32 @@ def test_an_interrupt_stops_gnupg_and_goes_on(program, tmp_path):
         os.kill(int(pid_file.read_text()), 0)
 
 
-def test_an_interrupt_while_gnupg_is_being_started_ends_it(monkeypatch):
-    """What is started is known to the constructor alone until that has returned."""
-    begun = []
+def test_an_interrupt_while_gnupg_is_being_started_ends_it(program, monkeypatch):
+    """What runs already is known to the constructor alone until that has returned."""
+    gpg = program("time.sleep(60)")
+    real, begun = os.read, []
 
     def read(descriptor, octets):
-        begun.append(True)
-        raise KeyboardInterrupt
+        if not begun:
+            begun.append(True)
+            signal.raise_signal(signal.SIGINT)
+        return real(descriptor, octets)
 
-    with monkeypatch.context() as patched:
-        patched.setattr("subprocess.os.read", read)
-        with pytest.raises(KeyboardInterrupt):
-            Child(["sleep", "61.7"], stdin=subprocess.PIPE)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with monkeypatch.context() as patched:
+            patched.setattr("subprocess.os.read", read)
+            with pytest.raises(KeyboardInterrupt):
+                run(gpg, "--sign", home=None, env=os.environ, timeout_s=60)
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert begun
-    lines = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
-    assert b"sleep\061.7\0" not in lines
+    lines = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            lines.append(path.read_bytes())
+    assert [line for line in lines if gpg.path.encode() in line] == []
 
 
 def test_the_child_stays_in_our_session(program):
