@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from certmail.bundle.consistency import RsaNumbers, fit
+from certmail.bundle.consistency import RsaNumbers, _is_probably_prime, fit
 from tests.bundle.make import rsa_key
 
 FIELDS = ("n", "e", "d", "p", "q", "dp", "dq", "qi")
@@ -19,9 +19,15 @@ def numbers_of(key: rsa.RSAPrivateKey) -> RsaNumbers:
     secret = key.private_numbers()
     public = secret.public_numbers
     return RsaNumbers(
-        n=public.n, e=public.e, d=secret.d, p=secret.p, q=secret.q,
-        dp=secret.dmp1, dq=secret.dmq1, qi=secret.iqmp,
-    )  # fmt: skip
+        n=public.n,
+        e=public.e,
+        d=secret.d,
+        p=secret.p,
+        q=secret.q,
+        dp=secret.dmp1,
+        dq=secret.dmq1,
+        qi=secret.iqmp,
+    )
 
 
 def library_says(key: RsaNumbers) -> bool:
@@ -115,3 +121,55 @@ def test_a_product_of_two_primes_in_the_place_of_one_is_found_at_once():
 def test_no_number_is_shown():
     assert repr(SOUND).count(str(SOUND.p)[:12]) == 0
     assert str(SOUND.d)[:12] not in repr(SOUND)
+
+
+# Small numbers, where each rule stands alone
+
+
+def small(p: int, q: int, e: int, d: int, qi: int, **changed: int) -> RsaNumbers:
+    numbers = {"n": p * q, "e": e, "d": d, "p": p, "q": q, "qi": qi}
+    return RsaNumbers(**{**numbers, "dp": d % (p - 1), "dq": d % (q - 1), **changed})
+
+
+ROUNDS = 40
+"""The base of the primality test is drawn anew each time."""
+
+
+@pytest.mark.parametrize("key", [small(3, 5, 3, 3, 2), small(3, 7, 5, 5, 1), small(5, 3, 3, 3, 2)])
+def test_the_smallest_keys_there_are_fit(key):
+    assert all(fit(key) for _ in range(ROUNDS))
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        small(4, 7, 5, 5, 3),
+        small(7, 4, 5, 5, 2),
+        small(5, 7, 13, 1, 3),
+        small(3, 5, 3, 15, 2),
+        small(3, 5, 5, 3, 2),
+        small(5, 3, 5, 3, 2),
+        small(3, 5, 3, 3, 5),
+        small(3, 5, 3, 3, -1),
+        small(3, 5, 3, 3, 2, n=16),
+    ],
+    ids=[
+        "even p",
+        "even q",
+        "d = 1",
+        "d = n",
+        "dq of another",
+        "dp of another",
+        "qi beyond p",
+        "qi below 0",
+        "n of another",
+    ],
+)
+def test_one_number_that_is_not_the_keys_own_is_enough(key):
+    assert not any(fit(key) for _ in range(ROUNDS))
+
+
+def test_each_small_prime_passes_to_any_base_and_no_other_number_to_all():
+    for number in range(3, 300, 2):
+        is_prime = all(number % one for one in range(2, number))
+        assert all(_is_probably_prime(number) for _ in range(ROUNDS)) == is_prime, number
