@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from benchmarks.measure import in_turns
-from benchmarks.opened import NotDone, opened
+from benchmarks.opened import NOT_DONE, proofs
 from benchmarks.peers import contenders
 from benchmarks.slow_wire import slow_wire
 from benchmarks.tables import Table
@@ -107,17 +107,9 @@ def sending(place: Place, *, rounds: int, mode: Mode, one_way_s: float = 0.0) ->
 def _sending(place: Place, *, rounds: int, mode: Mode, port: int, one_way_s: float) -> Table:
     place.forget_relays()
     those = contenders(place, mode=mode, port=port, signer="rsa3072")
-    proofs = {}
     bundle = place.bundle()
-    for one in those:
-        place.storing.forget()
-        in_turns({one.name: one.on(bundle)}, rounds=0, env=place.environment, cwd=place.root)
-        (mail,) = place.storing.delivered()
-        try:
-            proofs[one.name] = opened(place, mail, bundle=bundle.read_bytes(), signer="rsa3072")
-        except NotDone as failure:
-            proofs[one.name] = f"NOT DONE: {failure}"
-    done = [one for one in those if not proofs[one.name].startswith("NOT DONE")]
+    said = proofs(place, those, signer="rsa3072")
+    done = [one for one in those if not said[one.name].startswith(NOT_DONE)]
     measured = in_turns(
         {one.name: one.on(bundle) for one in done},
         rounds=rounds, env=place.environment, cwd=place.root,
@@ -130,12 +122,12 @@ def _sending(place: Place, *, rounds: int, mode: Mode, port: int, one_way_s: flo
         name, f"Sending one bundle, {words}{delay}",
         "From the file to the relay's verdict; signed with RSA 3072 by an agent that is warm. Each"
         " contender's mail was opened once by the recipient's key: "
-        + "; ".join(f"{key}: {value}" for key, value in proofs.items()) + ".",
+        + "; ".join(f"{key}: {value}" for key, value in said.items()) + ".",
         ("contender", "what it is", "ms", "from … to", "CPU ms", "peak MiB", "certmail ÷ it"),
     )  # fmt: skip
     for one in those:
         if one not in done:
-            table.rows.append((one.name, proofs[one.name], *("—",) * 5))
+            table.rows.append((one.name, said[one.name], *("—",) * 5))
             continue
         found = measured[one.name]
         table.rows.append(

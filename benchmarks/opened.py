@@ -7,10 +7,14 @@ import email.policy
 import re
 from typing import TYPE_CHECKING
 
+from benchmarks.measure import once
 from certmail.gnupg.runner import find_gpg, run
 
 if TYPE_CHECKING:
+    from benchmarks.peers import Contender
     from benchmarks.place import Place
+
+NOT_DONE = "NOT DONE"
 
 _ARMOR = re.compile(rb"-----BEGIN PGP MESSAGE-----.*?-----END PGP MESSAGE-----", re.DOTALL)
 
@@ -48,3 +52,18 @@ def opened(place: Place, mail: bytes, *, bundle: bytes, signer: str) -> str:
     if not any(part.strip() == bundle.strip() for part in parts):
         raise NotDone("the bundle is not in the mail")
     return "decrypted, signed by the sender's key, the bundle inside"
+
+
+def proofs(place: Place, those: tuple[Contender, ...], *, signer: str) -> dict[str, str]:
+    """Have each contender send one mail to the relay that stores, and say what was in it."""
+    bundle = place.bundle()
+    said = {}
+    for one in those:
+        place.storing.forget()
+        once(one.on(bundle), env=place.environment, cwd=place.root)
+        (mail,) = place.storing.delivered()
+        try:
+            said[one.name] = opened(place, mail, bundle=bundle.read_bytes(), signer=signer)
+        except NotDone as failure:
+            said[one.name] = f"{NOT_DONE}: {failure}"
+    return said
