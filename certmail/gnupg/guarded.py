@@ -11,15 +11,13 @@ import os
 import stat
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from certmail.errors import SealError
 from certmail.values import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-_WINDOWS: Final = sys.platform == "win32"
 
 
 def require_guarded(program: str) -> None:
@@ -31,7 +29,7 @@ def require_guarded(program: str) -> None:
     Raises:
         SealError: ``GPG-UNSAFE``.
     """
-    if _WINDOWS:
+    if sys.platform == "win32":
         return
     ours = {0, os.geteuid()}
     for way in dict.fromkeys((program, os.path.realpath(program))):
