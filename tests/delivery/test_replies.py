@@ -70,6 +70,46 @@ def test_a_reply_has_a_bound(octets):
     assert caught.value.fault is Fault.TOO_LONG
 
 
+def told(octets: bytes) -> Fault | None:
+    try:
+        ReplyReader().feed(octets)
+    except ReplyFault as fault:
+        return fault.fault
+    return None
+
+
+def test_a_reply_may_be_as_long_as_the_bound_and_no_octet_longer():
+    """A line has 2048 octets with its end, a reply 16384; both count before a line has ended."""
+    assert told(b"250 " + b"x" * 2042 + b"\r\n") is None
+    assert told(b"250 " + b"x" * 2043 + b"\r\n") is Fault.TOO_LONG
+    assert told(b"250-a\r\n250 " + b"x" * 2044) is None
+    assert told(b"250-a\r\n250 " + b"x" * 2045) is Fault.TOO_LONG
+    lines = 15 * (b"250-" + b"x" * 1018 + b"\r\n")
+    assert told(lines + b"250 " + b"x" * 1018 + b"\r\n") is None
+    assert told(lines + b"250 " + b"x" * 1019 + b"\r\n") is Fault.TOO_LONG
+
+
+@pytest.mark.parametrize(
+    ("code", "is_refusal", "is_temporary"),
+    [(399, False, False), (400, True, True), (499, True, True), (500, True, False)],
+)
+def test_the_first_digit_tells_a_refusal(code, is_refusal, is_temporary):
+    """RFC 5321 §4.2.1."""
+    reply = Reply(code, ("",))
+    assert (reply.is_refusal, reply.is_temporary) == (is_refusal, is_temporary)
+
+
+@pytest.mark.parametrize("fault", Fault)
+def test_a_fault_says_what_was_broken(fault):
+    assert str(ReplyFault(fault)) == fault.value
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r", b"\n\r"])
+def test_a_line_ends_with_cr_and_lf(end):
+    """RFC 5321 §2.3.8."""
+    assert told(b"250 ok" + end + b"250 ok\r\n") is Fault.MALFORMED
+
+
 LINES = st.lists(
     st.tuples(st.sampled_from(["250", "550", "25"]), st.sampled_from("- x"), st.text(max_size=9)),
     max_size=4,
@@ -134,3 +174,7 @@ def test_a_reply_is_redacted_before_it_is_cut():
     reply = Reply(550, ("x" * 190 + "secret-password",))
     shown = reply.text(lambda text: text.replace("secret-password", "<redacted>"))
     assert "secret" not in shown
+
+
+def test_a_reply_is_shown_to_two_hundred_characters():
+    assert len(Reply(550, ("x" * 500,)).text()) == 200

@@ -7,21 +7,13 @@ import hashlib
 import re
 import ssl
 import time
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import NameOID
 
 from certmail.delivery import auth
 from certmail.delivery.relay import Relay
 from certmail.delivery.scram import Scram
-from certmail.delivery.tls import end_point_of
 from certmail.errors import SecretError
 from certmail.submission import Login, Mode
 from certmail.values import Hostname, Secret
@@ -215,29 +207,3 @@ def test_a_bound_login_is_made_only_where_it_is_named(good, ca_file):
     tried, relay = log_in(good, scram(), ca_file, mechanisms=PLUS["mechanisms"])
     assert tried.receipt.mechanism == "SCRAM-SHA-256"
     assert base64.b64decode(relay.heard[1].line.split(b" ")[2]).startswith(b"n,,")
-
-
-@pytest.mark.parametrize(
-    ("key", "algorithm", "expected"),
-    [
-        (ec.generate_private_key(ec.SECP256R1()), hashes.SHA256(), hashlib.sha256),
-        (ec.generate_private_key(ec.SECP384R1()), hashes.SHA384(), hashlib.sha384),
-        (Ed25519PrivateKey.generate(), None, None),
-    ],
-    ids=["sha256", "sha384", "ed25519"],
-)
-def test_the_hash_is_that_of_the_certificates_signature(key, algorithm, expected):
-    """RFC 5929 §4.1; where the signature has no hash of its own, nothing is claimed."""
-    octets = signed_with(key, algorithm)
-    assert end_point_of(octets) == (expected(octets).digest() if expected else None)
-
-
-def test_what_is_no_certificate_binds_nothing():
-    assert (end_point_of(b""), end_point_of(b"0" * 99)) == (None, None)
-
-
-def signed_with(key, algorithm) -> bytes:
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "relay.test")])
-    now = datetime.now(UTC)
-    made = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + timedelta(days=1))
-    return made.sign(key, algorithm).public_bytes(Encoding.DER)

@@ -42,14 +42,13 @@ ROOMS = {
         Room(
             "tls",
             ("certmail/delivery/tls.py",),
-            ("tests/delivery/test_tls.py",),
+            ("tests/delivery/test_tls.py", "tests/delivery/test_end_point.py"),
             ("tests/delivery/test_tls_faults.py",),
         ),
         Room(
             "replies",
             ("certmail/delivery/replies.py",),
-            ("tests/delivery/test_replies.py",),
-            ("tests/delivery/test_hostile.py",),
+            ("tests/delivery/test_replies.py", "tests/delivery/test_vetted.py"),
         ),
         Room(
             "consistency",
