@@ -151,6 +151,8 @@ def _read(typed: inputs.Inputs, asked: _Asked) -> _Checked:
 
 def _moduli(found: list[_Checked]) -> tuple[int, ...]:
     """Collect the keys' public halves: two that share a prime give each other away."""
+    if len(found) == 1:
+        return ()
     from certmail.bundle.check import modulus
 
     return tuple({number for one in found if (number := modulus(one.pem))})
@@ -172,12 +174,18 @@ def _judge(one: _Checked, typed: inputs.Inputs, asked: _Asked, moduli: tuple[int
 def _further(pem: bytes, typed: inputs.Inputs, asked: _Asked, moduli: tuple[int, ...]) -> Further:
     """Look at everything outside the file that this check is to know."""
     from certmail.bundle.check import modulus
-    from certmail.bundle.further import Further
+    from certmail.bundle.further import Further, Sent
     from certmail.cli.files import mode_of
-    from certmail.cli.sent_before import sent_before
     from certmail.stores import blocklist
 
     answers = None
+    sent: tuple[Sent, ...] = ()
+    public = modulus(pem)
+    if public:
+        # Without a key that is taken it cannot be sent, whatever was sent before.
+        from certmail.cli.sent_before import sent_before
+
+        sent = sent_before()
     if asked.revocation:
         from certmail import lookups
         from certmail.bundle.revocation import questions
@@ -187,9 +195,9 @@ def _further(pem: bytes, typed: inputs.Inputs, asked: _Asked, moduli: tuple[int,
         warn_before=asked.warn_before,
         file_mode=mode_of(typed.key or typed.file),
         moduli=moduli,
-        blocklist=blocklist(modulus(pem).bit_length(), asked.blocklist),
+        blocklist=blocklist(public.bit_length(), asked.blocklist),
         replaces=asked.replaces,
-        sent=sent_before(),
+        sent=sent,
         anchors=asked.anchors,
         answers=answers,
     )
