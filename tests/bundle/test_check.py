@@ -13,6 +13,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from certmail.bundle import x509
 from certmail.bundle.check import CheckedBundle, check
+from certmail.bundle.facts import sha256_hex
 from certmail.bundle.further import Further
 from certmail.bundle.key import read
 from certmail.bundle.pem import scan
@@ -177,12 +178,20 @@ class TestSeenBefore:
     def test_the_same_octets_are_not_validated_again_and_others_are(self):
         """A batch reads each bundle twice; what changed in between is looked at like new."""
         sound = make.bundle()
-        seen = Further(sound=hashlib.sha256(sound).hexdigest())
+        seen = Further(sound=sha256_hex(sound))
         changed = make.with_key(
             make.armor("RSA PRIVATE KEY", make.pkcs1_der(rsa_key("leaf"), d=65537))
         )
         assert check(sound, at=AT, further=seen).checked is not None
         assert "KEY-INCONSISTENT" in {f.code for f in check(changed, at=AT, further=seen).findings}
+
+    def test_what_was_said_of_these_very_octets_is_believed(self):
+        """That is what spares the second validation; only the validation knows this defect."""
+        body = make.integers(0, *_numbers(rsa_key("leaf")), 1 << 9000)
+        data = make.with_key(make.armor("RSA PRIVATE KEY", body))
+        said = Further(sound=sha256_hex(data))
+        assert codes(data) == ("KEY-INCONSISTENT",)
+        assert check(data, at=AT, further=said).findings == ()
 
 
 class TestLibrary:
@@ -226,6 +235,37 @@ class TestMoreThanOneDefect:
     def test_one_foul_certificate_does_not_hide_another(self):
         foul = make.armor("CERTIFICATE", make.der_of(make.leaf())[:-1])
         assert codes(make.key_pem() + foul + foul) == ("BLOCK-TRUNCATED", "BLOCK-TRUNCATED")
+
+
+class TestFallout:
+    """Somebody who gave a request or a container has one thing to do, and is told one thing."""
+
+    @pytest.mark.parametrize(
+        ("label", "code"),
+        [
+            ("CERTIFICATE REQUEST", "BLOCK-CSR"),
+            ("PKCS7", "BLOCK-PKCS7"),
+            ("TRUSTED CERTIFICATE", "BLOCK-TRUSTED"),
+        ],
+    )
+    @pytest.mark.parametrize(
+        "beside",
+        [
+            make.key_pem,
+            lambda: make.key_pem() + make.chain_pem(),
+            lambda: make.with_key(make.pkcs8(rsa_key("stranger"))),
+        ],
+        ids=["no certificate", "no leaf", "another's leaf"],
+    )
+    def test_what_holds_the_certificate_explains_that_it_is_missing(self, beside, label, code):
+        assert codes(beside() + make.armor(label, b"0")) == (code,)
+
+    @pytest.mark.parametrize(
+        ("label", "code"),
+        [("OPENSSH PRIVATE KEY", "BLOCK-OPENSSH"), ("PUBLIC KEY", "BLOCK-PUBLIC-KEY")],
+    )
+    def test_a_key_of_another_kind_explains_that_the_key_is_missing(self, label, code):
+        assert codes(make.armor(label, b"0") + make.leaf_pem() + make.chain_pem()) == (code,)
 
 
 class TestUses:
