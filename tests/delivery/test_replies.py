@@ -21,6 +21,15 @@ GREETING = b"250-relay.example.org at your service\r\n250-SIZE 35882577\r\n250 S
 READ = Reply(250, ("relay.example.org at your service", "SIZE 35882577", "SMTPUTF8"))
 
 
+def test_a_code_alone_is_a_reply_without_text():
+    """RFC 5321 §4.2: a client takes it, though a server should not send it."""
+    assert ReplyReader().feed(b"250\r\n") == (Reply(250, ("",)), b"250\r\n")
+
+
+def test_octets_that_are_no_utf_8_are_replaced():
+    assert ReplyReader().feed(b"550 \xff\r\n") == (Reply(550, ("\ufffd",)), b"550 \xff\r\n")
+
+
 def test_a_whole_reply_is_read_and_its_octets_given_on():
     """RFC 5321 §4.2."""
     assert ReplyReader().feed(GREETING) == (READ, GREETING)

@@ -8,7 +8,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
 from cryptography.x509 import load_der_x509_certificate
 
 from certmail.delivery import tls
@@ -64,6 +70,19 @@ def test_a_client_certificate_that_cannot_be_shown_is_refused(ca_file, tmp_path)
     shown = replace(relay(ca_file), client_cert=tmp_path / "none.pem")
     with pytest.raises(SettingsError) as caught:
         tls.context_for(shown)
+    assert caught.value.code == "CLIENT-CERT-UNUSABLE"
+
+
+def test_nobody_is_asked_for_the_passphrase_of_a_client_key(good_leaf, ca_file, tmp_path):
+    key = load_pem_private_key(good_leaf.private_key_pem.bytes(), None)
+    locked = tmp_path / "locked.pem"
+    locked.write_bytes(
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"locked"))
+    )
+    shown = tmp_path / "shown.pem"
+    good_leaf.cert_chain_pems[0].write_to_path(shown)
+    with pytest.raises(SettingsError) as caught:
+        tls.context_for(replace(relay(ca_file), client_cert=shown, client_key=locked))
     assert caught.value.code == "CLIENT-CERT-UNUSABLE"
 
 

@@ -57,9 +57,9 @@ ROOMS = {
         ),
         Room(
             "check",
-            ("certmail/bundle/check.py", "certmail/bundle/judge.py"),
+            ("certmail/bundle/judge.py", "certmail/bundle/check.py"),
             ("tests/bundle/test_check.py",),
-            ("tests/bundle/test_vectors.py", "tests/bundle/test_further.py"),
+            ("tests/bundle/test_vectors.py",),
         ),
     )
 }
