@@ -14,7 +14,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from certmail.bundle import x509
 from certmail.bundle.check import CheckedBundle, check
 from certmail.bundle.facts import sha256_hex
-from certmail.bundle.further import Further
+from certmail.bundle.further import Anchors, Further
 from certmail.bundle.key import read
 from certmail.bundle.pem import scan
 from tests.bundle import make
@@ -266,6 +266,38 @@ class TestFallout:
     )
     def test_a_key_of_another_kind_explains_that_the_key_is_missing(self, label, code):
         assert codes(make.armor(label, b"0") + make.leaf_pem() + make.chain_pem()) == (code,)
+
+
+class TestWhatIsToldOfAKey:
+    @pytest.mark.parametrize(
+        ("key", "label", "first"),
+        [
+            (lambda: rsa_key("leaf"), "PRIVATE KEY", "KEY-LABEL"),
+            (make.unbalanced_key, "RSA PRIVATE KEY", "KEY-UNBALANCED"),
+        ],
+    )
+    def test_a_lesser_defect_does_not_hide_that_the_numbers_do_not_fit(self, key, label, first):
+        block = make.armor(label, make.integers(0, *_numbers(key()), 1 << 9000))
+        chain = make.bundle_of(key()).partition(b"-----BEGIN CERTIFICATE")
+        assert codes(block + chain[1] + chain[2]) == (first, "KEY-INCONSISTENT")
+
+    def test_a_key_refused_already_is_not_compared_with_the_others(self):
+        data = make.bundle_of(make.shared_prime_key())
+        assert codes(data.replace(b" PRIVATE KEY", b" RSA PRIVATE KEY")) == ("KEY-LABEL",)
+
+
+def test_no_anchor_is_named_where_none_was_reached():
+    foul = make.armor("CERTIFICATE", make.der_of(make.leaf())[:-1])
+    for data, at in ((make.bundle(), AT + 90 * DAY), (make.key_pem() + foul, AT)):
+        facts = check(data, at=at).facts
+        assert facts is not None
+        assert facts.anchor == ""
+
+
+def test_what_is_refused_already_is_not_refused_again_for_want_of_trust():
+    nobody = Further(anchors=Anchors("none", ()))
+    found = check(make.bundle(), at=AT + 90 * DAY, further=nobody).findings
+    assert [finding.code for finding in found] == ["LEAF-EXPIRED"]
 
 
 class TestUses:
