@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from dataclasses import dataclass
 from functools import partial
@@ -120,6 +119,7 @@ def check_all(bench: Workbench, files: list[str]) -> tuple[list[Checked], list[R
 
 
 def _check(bench: Workbench, path: str) -> Checked:
+    from certmail.bundle.facts import sha256_hex
     from certmail.cli.files import read_bundle
     from certmail.walk import Order, check_bundle
 
@@ -132,7 +132,7 @@ def _check(bench: Workbench, path: str) -> Checked:
         f"{leaf.not_after:%Y-%m-%d}",
         leaf.sha256,
         len(findings),
-        hashlib.sha256(data).hexdigest(),
+        sha256_hex(data),
     )
 
 

@@ -261,3 +261,15 @@ def test_a_batch_killed_again_and_again_delivers_each_message_once(person, folde
     assert len(unknown) + len(accepted) == 8
     assert len(accepted) <= len(contents) <= len(accepted) + len(unknown)
     assert ran.status == (14 if unknown else 0)
+
+
+def test_a_bundle_that_was_checked_is_known_again_by_its_octets(tmp_path, bundle_pem, at):
+    """In the spelling in which the check compares, or every key would be validated twice."""
+    from types import SimpleNamespace
+
+    from certmail.bundle.facts import sha256_hex
+    from certmail.cli.batch_send import _check
+
+    path = tmp_path / "known.pem"
+    path.write_bytes(bundle_pem)
+    assert _check(SimpleNamespace(at=at), str(path)).sha256 == sha256_hex(bundle_pem)
