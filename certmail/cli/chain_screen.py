@@ -7,13 +7,12 @@ nothing; every line fits the width, in ASCII where the terminal has no more.
 
 from __future__ import annotations
 
-import sys
 import textwrap
 from typing import TYPE_CHECKING, Final
 
 from certmail.bundle import idn
 from certmail.bundle.facts import common_name
-from certmail.cli.draw import width
+from certmail.cli.draw import takes_unicode, width
 from certmail.cli.ink import Ink, columns, cut
 from certmail.cli.life import Life, Standing, life
 from certmail.frozen import frozen
@@ -59,8 +58,7 @@ _ASCII: Final = Signs("`- ", "|  ", "=", "o", "-", "|", "~")
 
 def signs() -> Signs:
     """Give the signs that what is printed can hold."""
-    encoding = (sys.stdout.encoding or "").lower().replace("-", "")
-    return _UNICODE if encoding in ("utf8", "utf16") else _ASCII
+    return _UNICODE if takes_unicode() else _ASCII
 
 
 def some(names: Sequence[str]) -> str:

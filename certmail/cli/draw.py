@@ -106,7 +106,7 @@ def echo_notices(notices: Iterable[Notice]) -> None:
 
 def draw_findings(findings: Iterable[Finding]) -> str:
     """Draw findings in the order in which they were found: causes before consequences."""
-    marks = _MARKS if _unicode() else _PLAIN_MARKS
+    marks = _MARKS if takes_unicode() else _PLAIN_MARKS
     lines: list[str] = []
     for finding in findings:
         head = f"{marks[finding.severity]} {finding.severity.value}[{finding.code}]"
@@ -143,6 +143,6 @@ def _wrap(text: str, *, indent: str) -> list[str]:
     )
 
 
-def _unicode() -> bool:
+def takes_unicode() -> bool:
     """Whether what is printed can hold more than ASCII."""
     return (sys.stdout.encoding or "").lower().replace("-", "") in ("utf8", "utf16")

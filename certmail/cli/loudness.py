@@ -42,7 +42,7 @@ def _never(_given: Mapping[str, Any]) -> bool:
 ASKED_FOR: Final[Mapping[str, Callable[[Mapping[str, Any]], bool]]] = {
     **dict.fromkeys(("completion", "config", "due", "explain", "inspect", "upload"), _always),
     **dict.fromkeys(("key history", "key show", "log", "outbox list", "outbox show"), _always),
-    **dict.fromkeys(("relay list", "upload"), _always),
+    "relay list": _always,
     "bundle": lambda given: given["output"] == "-",
     "key export": lambda given: given["output"] is None,
     # What consent is given on must be seen.
