@@ -16,12 +16,17 @@ from enum import Enum
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from certmail.delivery import auth, outcome
+from certmail.delivery import auth
 from certmail.delivery.relay import Relay, Timeouts
 from certmail.delivery.session import Session
-from certmail.delivery.smtp import Interruptible, log_in, no_progress, refuse_without_source
+from certmail.delivery.smtp import (
+    Interruptible,
+    ending,
+    log_in,
+    no_progress,
+    refuse_without_source,
+)
 from certmail.delivery.watch import BeforeSecret, Unwatched
-from certmail.errors import CertmailError
 from certmail.frozen import frozen
 from certmail.recipient import CLEVER_CLOUD
 from certmail.values import printable
@@ -128,7 +133,7 @@ async def probe(
     clock = _Stopwatch(progress or no_progress)
     session = Session(relay, timeouts or Timeouts(), clock.enter)
     visit = _Visit(session, clock, watch or Unwatched(), heard or _nobody)
-    try:
+    async with ending(session):
         async with asyncio.timeout(session.timeouts.total_s) as deadline:
             found = await visit.secure()
             if depth is Depth.TLS:
@@ -139,13 +144,6 @@ async def probe(
             if depth is Depth.ENVELOPE and sender is not None:
                 found = await visit.name_in_vain(found, sender)
         await session.goodbye()
-    except TimeoutError:  # total_s; every other clock was explained where it ran out
-        raise outcome.timed_out(session.where) from None
-    except CertmailError:
-        await session.goodbye()
-        raise
-    finally:
-        await session.close()
     return found
 
 

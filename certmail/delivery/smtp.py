@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, NoReturn
 
 from certmail.delivery import auth, outcome
@@ -25,7 +26,7 @@ from certmail.errors import CertmailError, SealError, SecretError
 from certmail.message.seal import SealedMessage, parse_sealed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
     from datetime import datetime
 
     from certmail.delivery.auth import Mechanism
@@ -87,7 +88,7 @@ async def deliver_async(
     refuse_without_source(relay, secret)
     session = Session(relay, timeouts or Timeouts(), progress or no_progress)
     watch = watch or Unwatched()
-    try:
+    async with ending(session):
         async with asyncio.timeout(session.timeouts.total_s) as deadline:
             mechanism = await begin(session, secret, deadline=deadline, watch=watch)
             await session.name(sealed, size=len(wire))
@@ -95,6 +96,14 @@ async def deliver_async(
         # The verdict has a clock of its own, which is longer.
         receipt = await commit(session, sealed, wire, mechanism=mechanism, now=now, watch=watch)
         await session.conclude()
+    return receipt
+
+
+@asynccontextmanager
+async def ending(session: Session) -> AsyncIterator[None]:
+    """End a session however it goes: put a run-out clock into words, say goodbye, close."""
+    try:
+        yield
     except TimeoutError:  # total_s; every other clock was explained where it ran out
         raise outcome.timed_out(session.where) from None
     except CertmailError:
@@ -102,7 +111,6 @@ async def deliver_async(
         raise
     finally:
         await session.close()
-    return receipt
 
 
 async def begin(
