@@ -72,6 +72,9 @@ def frozen(
 
 def _freeze(made: type[T], *, kw_only: bool, eq: bool, shows: bool) -> type[T]:
     """Collect the fields the standard way, and add the methods that are the same for all."""
+    # Where there is no docstring, the standard decorator spells a signature, which takes longer
+    # than everything else.
+    made.__doc__ = made.__doc__ or made.__name__
     ready = dataclass(init=False, repr=False, eq=False, slots=True, kw_only=kw_only)(made)
     own = vars(ready)
     methods = _METHODS | (_SHOWING if shows else {}) | (_COMPARING if eq else {})
