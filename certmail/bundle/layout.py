@@ -7,7 +7,6 @@ deviate from. A defect that explains others hides them: causes before consequenc
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from certmail.bundle import rules
@@ -234,11 +233,13 @@ OUTSIDE: Final = Layout(
 )
 
 
-@dataclass(slots=True)
 class Tally:
     """Counts the lines each defect befell, and remembers the first and the last."""
 
-    _seen: dict[Layout, list[int]] = field(default_factory=dict)
+    __slots__ = ("_seen",)
+
+    def __init__(self) -> None:
+        self._seen: dict[Layout, list[int]] = {}
 
     def note(self, defect: Layout, line: int, *, times: int = 1) -> None:
         """Count a defect on a line; once per line, unless ``times`` lines are given at once."""

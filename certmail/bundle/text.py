@@ -26,10 +26,10 @@ MAX_LINES: Final = 32 * 1024
 """1 MiB at 64 characters makes 16 Ki lines; twice that allows for blank lines and for text."""
 
 _LINE: Final = re.compile(r"([^\r\n]*)(?:\r\n|\r|\n|\Z)")
-_WIDE_SPACE: Final = re.compile("[\u00a0\u2000-\u200a\u2028\u2029\u202f\u3000]")
-_NO_WIDTH: Final = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
-_LOOKALIKE: Final = re.compile("[\u2010-\u2015\u2212\ufe58\ufe63\uff0d]")
-_NON_ASCII: Final = re.compile(r"[^\x00-\x7f]")
+# Compiled by `re` when they are first used: most files are ASCII.
+_WIDE_SPACE: Final = "[\u00a0\u2000-\u200a\u2028\u2029\u202f\u3000]"
+_NO_WIDTH: Final = "[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]"
+_LOOKALIKE: Final = "[\u2010-\u2015\u2212\ufe58\ufe63\uff0d]"
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
@@ -133,14 +133,18 @@ def _cleaned(line: Line, tally: Tally) -> Line:
     if _CONTROL.search(text):
         tally.note(layout.CONTROL, line.number)
         text = _CONTROL.sub("", text)
-    if text.isascii():
-        return Line(line.number, text)
-    if _WIDE_SPACE.search(text) or _NO_WIDTH.search(text):
-        tally.note(layout.INVISIBLE, line.number)
-        text = _NO_WIDTH.sub("", _WIDE_SPACE.sub(" ", text))
-    if _LOOKALIKE.search(text):
-        tally.note(layout.LOOKALIKE, line.number)
-        text = _LOOKALIKE.sub("-", text)
-    if _NON_ASCII.search(text):
-        tally.note(layout.NON_ASCII, line.number)
-    return Line(line.number, text)
+    if not text.isascii():
+        text = _in_ascii(text, line.number, tally)
+    return line if text == line.text else Line(line.number, text)
+
+
+def _in_ascii(text: str, number: int, tally: Tally) -> str:
+    if re.search(_WIDE_SPACE, text) or re.search(_NO_WIDTH, text):
+        tally.note(layout.INVISIBLE, number)
+        text = re.sub(_NO_WIDTH, "", re.sub(_WIDE_SPACE, " ", text))
+    if re.search(_LOOKALIKE, text):
+        tally.note(layout.LOOKALIKE, number)
+        text = re.sub(_LOOKALIKE, "-", text)
+    if not text.isascii():
+        tally.note(layout.NON_ASCII, number)
+    return text
