@@ -7,9 +7,9 @@ without.
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import textwrap
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, TextIO
 
 import click
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 MAX_WIDTH: Final = 100
 MIN_WIDTH: Final = 40
+USUAL_WIDTH: Final = 80
 ACCEPTED: Final = "Accepted"
 
 _MARKS: Final = {Severity.ERROR: "✗", Severity.WARNING: "!", Severity.NOTE: "·"}
@@ -33,7 +34,19 @@ _PLAIN_MARKS: Final = {Severity.ERROR: "x", Severity.WARNING: "!", Severity.NOTE
 
 def width() -> int:
     """Give the columns to draw in."""
-    return max(MIN_WIDTH, min(MAX_WIDTH, shutil.get_terminal_size((80, 24)).columns))
+    return max(MIN_WIDTH, min(MAX_WIDTH, _columns()))
+
+
+def _columns() -> int:
+    """Count the columns as `shutil` does, which brings along all that unpacks archives."""
+    with suppress(KeyError, ValueError):
+        if (columns := int(os.environ["COLUMNS"])) > 0:
+            return columns
+    if sys.__stdout__ is not None:
+        # A closed one, or none that is a terminal.
+        with suppress(ValueError, OSError):
+            return os.get_terminal_size(sys.__stdout__.fileno()).columns or USUAL_WIDTH
+    return USUAL_WIDTH
 
 
 def is_coloured(stream: TextIO) -> bool:
