@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from certmail.cli import options
+from certmail.cli import plain_options
 from certmail.cli.command import Command
 from certmail.cli.json_output import echo_json, finding_as_json
 from certmail.errors import AcmeError, SettingsError, UsageError
@@ -38,7 +38,7 @@ _ALIAS_S: Final = 3.0
     metavar="S",
     help="Give each address so many seconds.",
 )
-@options.json_option
+@plain_options.json_option
 @click.pass_obj
 def acme_test(common: dict[str, Any], /, domain: str, timeout_s: int, *, as_json: bool) -> int:
     """Test whether Let's Encrypt, as Clever Cloud runs it, can reach DOMAIN.

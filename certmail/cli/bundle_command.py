@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from certmail.cli import inputs, options
+from certmail.cli import inputs, plain_options
 from certmail.cli.check_json import certificate_as_json, key_as_json
 from certmail.cli.command import Command
 from certmail.cli.json_output import echo_json, finding_as_json
@@ -40,8 +40,8 @@ _FORMATS: Final = ("pkcs8", "pkcs1")
     default=_FORMATS[0],
     help="How the private key is written: PRIVATE KEY (pkcs8, the default), or RSA PRIVATE KEY.",
 )
-@options.domain_option
-@options.json_option
+@plain_options.domain_option
+@plain_options.json_option
 def bundle(file: str | None, **parameters: Any) -> int:
     """Make a canonical bundle from a damaged file, from parts, or from a lineage.
 

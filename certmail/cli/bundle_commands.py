@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from certmail.cli import inputs, options
+from certmail.cli import inputs, plain_options
 from certmail.cli.check_json import (
     certificate_as_json,
     key_as_json,
@@ -60,7 +60,7 @@ class _Checked:
 @click.command(cls=Command)
 @click.argument("bundles", nargs=-1, metavar="[BUNDLE]...")
 @inputs.with_inputs
-@options.domain_option
+@plain_options.domain_option
 @click.option(
     "--at",
     "moment",
@@ -92,7 +92,7 @@ class _Checked:
     metavar="FILE",
     help="Look the key up in a list of openssl-blacklist, instead of an installed one.",
 )
-@options.json_option
+@plain_options.json_option
 def check(bundles: tuple[str, ...], **given: Any) -> int:
     """Check PEM bundles: private key, certificate, intermediates, in this order.
 
@@ -176,9 +176,9 @@ def _further(pem: bytes, typed: inputs.Inputs, asked: _Asked, moduli: tuple[int,
     from certmail.bundle.check import modulus
     from certmail.bundle.further import Further, Sent
     from certmail.cli.files import mode_of
-    from certmail.stores import blocklist
 
     answers = None
+    broken = b""
     sent: tuple[Sent, ...] = ()
     public = modulus(pem)
     if public:
@@ -186,6 +186,10 @@ def _further(pem: bytes, typed: inputs.Inputs, asked: _Asked, moduli: tuple[int,
         from certmail.cli.sent_before import sent_before
 
         sent = sent_before()
+    if public or asked.blocklist:
+        from certmail.stores import blocklist
+
+        broken = blocklist(public.bit_length(), asked.blocklist)
     if asked.revocation:
         from certmail import lookups
         from certmail.bundle.revocation import questions
@@ -195,7 +199,7 @@ def _further(pem: bytes, typed: inputs.Inputs, asked: _Asked, moduli: tuple[int,
         warn_before=asked.warn_before,
         file_mode=mode_of(typed.key or typed.file),
         moduli=moduli,
-        blocklist=blocklist(public.bit_length(), asked.blocklist),
+        blocklist=broken,
         replaces=asked.replaces,
         sent=sent,
         anchors=asked.anchors,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from certmail.cli import options
+from certmail.cli import plain_options
 from certmail.cli.command import Command
 from certmail.cli.json_output import echo_json
 
@@ -19,7 +19,7 @@ VARIABLE: Final = "_CERTMAIL_COMPLETE"
 
 @click.command(cls=Command)
 @click.argument("shell", type=click.Choice(SHELLS), metavar="bash|zsh|fish")
-@options.json_option
+@plain_options.json_option
 @click.pass_context
 def completion(context: click.Context, /, shell: str, as_json: bool) -> None:  # noqa: FBT001 - click's flag
     """Print the script with which a shell completes commands, options, files, codes and names.

@@ -7,14 +7,14 @@ from typing import Any
 
 import click
 
-from certmail.cli import options
+from certmail.cli import plain_options
 from certmail.cli.command import Command
 from certmail.cli.draw import wrapped
 from certmail.cli.json_output import echo_json
 
 
 @click.command(cls=Command)
-@options.json_option
+@plain_options.json_option
 @click.pass_obj
 def config(common: dict[str, Any], as_json: bool) -> None:  # noqa: FBT001 - click's flag
     """Show each setting, its value, and where it came from.

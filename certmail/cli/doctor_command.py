@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from certmail.cli import options
+from certmail.cli import options, plain_options
 from certmail.cli.command import Command
 from certmail.cli.json_output import echo_json
 from certmail.errors import UsageError
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     metavar="SECONDS",
     help="How long all looks together may take.",
 )
-@options.json_option
+@plain_options.json_option
 @options.with_settings(*options.SENDER, *options.KEY, *options.GNUPG, *options.RELAY)
 @click.pass_obj
 def doctor(

@@ -6,7 +6,7 @@ import textwrap
 
 import click
 
-from certmail.cli import options
+from certmail.cli import plain_options
 from certmail.cli.code_pages import code_pages, status_pages
 from certmail.cli.command import Command
 from certmail.cli.json_output import echo_json
@@ -14,7 +14,7 @@ from certmail.cli.json_output import echo_json
 
 @click.command(cls=Command)
 @click.argument("code", required=False)
-@options.json_option
+@plain_options.json_option
 def explain(code: str | None, as_json: bool) -> int:  # noqa: FBT001 - click's flag
     """Explain CODE, like KEY-EXPIRED, or an exit status, like 14; without one, list the codes."""
     from certmail.cli.draw import width

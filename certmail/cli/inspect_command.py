@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from certmail.cli import options
+from certmail.cli import plain_options
 from certmail.cli.command import Command
 from certmail.cli.json_output import echo_json
 from certmail.errors import BundleError, SettingsError, UsageError
@@ -37,7 +37,7 @@ _MAX_TIMEOUT_S: Final = 300
     metavar="S",
     help="Give up after so many seconds.",
 )
-@options.json_option
+@plain_options.json_option
 def inspect(
     server: str,
     bundle: str | None,

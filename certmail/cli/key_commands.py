@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from certmail.cli import options
+from certmail.cli import options, plain_options
 from certmail.cli.command import Command
 from certmail.cli.draw import wrapped
 from certmail.cli.json_output import echo_json, error_as_json, instant
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     metavar="TEXT",
     help="Compare the fingerprint you have in a letter, a chat or on a page.",
 )
-@options.json_option
+@plain_options.json_option
 @options.with_settings(*options.KEY, *options.GNUPG)
 @click.pass_obj
 def verify_key(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from certmail.cli import key_commands, options
+from certmail.cli import key_commands, options, plain_options
 from certmail.cli.command import Group
 from certmail.cli.json_output import echo_json
 from certmail.cli.loudness import is_hushed
@@ -37,7 +37,7 @@ key.add_command(key_commands.verify_key, "verify")
 
 
 @key.command(short_help="Show the best copy of the key and its life.")
-@options.json_option
+@plain_options.json_option
 @options.with_settings(*_SETTINGS)
 @click.pass_obj
 def show(common: dict[str, Any], /, as_json: bool, **parameters: Any) -> int:  # noqa: FBT001 - click's flag
@@ -68,7 +68,7 @@ def show(common: dict[str, Any], /, as_json: bool, **parameters: Any) -> int:  #
     metavar="FILE|URL|-",
     help="Take a copy from here instead of asking the usual places; may be given several times.",
 )
-@options.json_option
+@plain_options.json_option
 @options.with_settings(*_SETTINGS)
 @click.pass_obj
 def refresh_key(
@@ -109,7 +109,7 @@ def refresh_key(
 
 @key.command(short_help="Write the best copy of the key as text.")
 @click.option("--output", metavar="FILE", help="Write to this new file instead of the screen.")
-@options.json_option
+@plain_options.json_option
 @options.with_settings(*options.KEY, *options.GNUPG)
 @click.pass_obj
 def export(
@@ -143,7 +143,7 @@ def export(
 
 
 @key.command(short_help="Tell where each part of the key came from, and when.")
-@options.json_option
+@plain_options.json_option
 def history(as_json: bool) -> int:  # noqa: FBT001 - click's flag
     """Tell where and when each statement of the stored key was first heard, and of each refresh."""
     from certmail.cli.key_screens import draw_history, history_as_json

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from certmail.cli import options
+from certmail.cli import plain_options
 from certmail.cli.command import Command, Group
 from certmail.cli.draw import wrapped
 from certmail.cli.json_output import echo_json
@@ -33,7 +33,7 @@ OUTCOMES: Final = ("accepted", "refused", "deferred", "unknown")
     "--since", metavar="DATE", help="Only what happened on or after this day, as 2026-01-31."
 )
 @click.option("--export", is_flag=True, help="Print the lines as they are kept, one JSON a line.")
-@options.json_option
+@plain_options.json_option
 @click.pass_context
 def log(context: click.Context, /, **parameters: Any) -> None:
     """Show each message that was accepted, refused, or whose fate is unknown.
@@ -57,7 +57,7 @@ def log(context: click.Context, /, **parameters: Any) -> None:
 
 @log.command(short_help="Tell whether a line was changed or taken out.")
 @click.option("--head", metavar="HASH", help="A hash noted earlier, which must stand in the chain.")
-@options.json_option
+@plain_options.json_option
 def verify(head: str | None, as_json: bool) -> int:  # noqa: FBT001 - click's flag
     """Follow the chain of hashes through the log.
 
@@ -93,7 +93,7 @@ def verify(head: str | None, as_json: bool) -> int:  # noqa: FBT001 - click's fl
     "--days", type=click.IntRange(0, 3650), default=30, show_default=True, metavar="N",
     help="How far to look ahead.",
 )  # fmt: skip
-@options.json_option
+@plain_options.json_option
 def due(days: int, as_json: bool) -> int:  # noqa: FBT001 - click's flag
     """List certificates that were handed over, end within N days, and were not sent anew.
 

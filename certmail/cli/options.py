@@ -130,14 +130,3 @@ _METAVARS: Final = {
     "WARN_DAYS": "DAYS",
     "MAX_AGE_DAYS": "DAYS",
 }
-
-json_option = click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON object instead of text."
-)
-domain_option = click.option(
-    "--domain",
-    "domains",
-    multiple=True,
-    metavar="NAME",
-    help="A name the certificate must cover; may be given several times.",
-)

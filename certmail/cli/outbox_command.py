@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from certmail.cli import accept_option, delivery_options, options
+from certmail.cli import accept_option, delivery_options, options, plain_options
 from certmail.cli.command import Group
 from certmail.cli.json_output import echo_json
 from certmail.cli.loudness import remark
@@ -34,7 +34,7 @@ def outbox() -> None:
 
 @outbox.command(name="list", short_help="List the messages and their states.")
 @click.option("--all", "everything", is_flag=True, help="Also what was dropped.")
-@options.json_option
+@plain_options.json_option
 def list_(everything: bool, as_json: bool) -> None:  # noqa: FBT001 - click's flags
     """List the messages that are kept, oldest first."""
     from certmail import office
@@ -50,7 +50,7 @@ def list_(everything: bool, as_json: bool) -> None:  # noqa: FBT001 - click's fl
 
 @outbox.command(short_help="Show one message and what to do about it.")
 @click.argument("name")
-@options.json_option
+@plain_options.json_option
 def show(name: str, as_json: bool) -> None:  # noqa: FBT001 - click's flag
     """Show what became of the message NAME, why, and what to do."""
     from certmail import office
@@ -76,7 +76,7 @@ def show(name: str, as_json: bool) -> None:  # noqa: FBT001 - click's flag
     "--require-fresh", is_flag=True, help="Refuse where no source has confirmed the key lately."
 )
 @accept_option.accept_option
-@options.json_option
+@plain_options.json_option
 @options.with_settings(*_RETRYING, *options.KEY_AGE, *options.RELAY)
 @click.pass_obj
 def retry(common: dict[str, Any], /, names: tuple[str, ...], **parameters: Any) -> int:
@@ -118,7 +118,7 @@ def retry(common: dict[str, Any], /, names: tuple[str, ...], **parameters: Any) 
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--accepted", is_flag=True, help="Every message that was accepted.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@options.json_option
+@plain_options.json_option
 def drop(
     names: tuple[str, ...],
     accepted: bool,  # noqa: FBT001 - click's flags
@@ -163,7 +163,7 @@ def drop(
 @outbox.command(short_help="Write a message's sealed bytes to a file.")
 @click.argument("name")
 @click.argument("file", metavar="FILE.eml")
-@options.json_option
+@plain_options.json_option
 def export(name: str, file: str, as_json: bool) -> None:  # noqa: FBT001 - click's flag
     """Write the sealed bytes of the message NAME to a new FILE.eml, exactly as they are offered."""
     from certmail import office

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from certmail.cli import options
+from certmail.cli import options, plain_options
 from certmail.cli.command import Command
 from certmail.cli.json_output import echo_json
 from certmail.cli.loudness import aside
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @click.command(cls=Command)
 @click.argument("bundle", required=False, metavar="[BUNDLE]")
-@options.json_option
+@plain_options.json_option
 @options.with_settings(*options.GNUPG)
 @click.pass_obj
 def rehearse(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from certmail.cli import options
+from certmail.cli import plain_options
 from certmail.cli.command import Group
 from certmail.cli.draw import wrapped
 from certmail.cli.json_output import echo_json
@@ -28,7 +28,7 @@ def relay() -> None:
 
 
 @relay.command(name="list", short_help="Show what is remembered of each relay.")
-@options.json_option
+@plain_options.json_option
 def list_(as_json: bool) -> None:  # noqa: FBT001 - click's flag
     """Show what worked with each relay, and since when."""
     from certmail import office
@@ -52,7 +52,7 @@ def list_(as_json: bool) -> None:  # noqa: FBT001 - click's flag
 @relay.command(short_help="Take what a relay offers next, though it is weaker.")
 @click.argument("host")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@options.json_option
+@plain_options.json_option
 def accept(host: str, yes: bool, as_json: bool) -> None:  # noqa: FBT001 - click's flags
     """Forget what worked with HOST, so that its next offer is taken and remembered.
 

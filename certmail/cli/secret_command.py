@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from certmail.cli import options
+from certmail.cli import options, plain_options
 from certmail.cli.command import Group
 from certmail.cli.json_output import echo_json
 from certmail.cli.loudness import aside
@@ -56,7 +56,7 @@ def secret() -> None:
     is_flag=True,
     help="Read an OAuth token from the first line of standard input.",
 )
-@options.json_option
+@plain_options.json_option
 @options.with_settings(*_VISIT)
 @click.pass_obj
 def set_(common: dict[str, Any], /, **parameters: Any) -> None:
@@ -95,7 +95,7 @@ def set_(common: dict[str, Any], /, **parameters: Any) -> None:
 
 @secret.command(name="test", short_help="Say where the secret comes from, and try it once.")
 @password_stdin_option
-@options.json_option
+@plain_options.json_option
 @options.with_settings(*_SETTINGS)
 @click.pass_obj
 def test(common: dict[str, Any], /, **parameters: Any) -> None:
@@ -125,7 +125,7 @@ def test(common: dict[str, Any], /, **parameters: Any) -> None:
 
 
 @secret.command(short_help="Remove the secret from the keyring.")
-@options.json_option
+@plain_options.json_option
 @options.with_settings(*_ENTRY)
 @click.pass_obj
 def forget(common: dict[str, Any], /, **parameters: Any) -> None:

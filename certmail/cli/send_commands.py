@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from certmail.cli import accept_option, delivery_options, inputs, options
+from certmail.cli import accept_option, delivery_options, inputs, options, plain_options
 from certmail.cli.command import Command
 from certmail.cli.json_output import echo_json, error_as_json
 from certmail.cli.loudness import is_quiet
@@ -70,11 +70,11 @@ _repair_option = click.option(
 @inputs.with_issuers
 @_repair_option
 @click.option("--yes", is_flag=True, help="With --repair: do not ask.")
-@options.domain_option
+@plain_options.domain_option
 @_note_option
 @_output_option
 @_html_option
-@options.json_option
+@plain_options.json_option
 @options.with_settings(*_SEALING)
 @click.pass_obj
 def preview(common: dict[str, Any], /, bundle: str | None, **parameters: Any) -> int:
@@ -100,12 +100,12 @@ def preview(common: dict[str, Any], /, bundle: str | None, **parameters: Any) ->
 @inputs.with_inputs
 @inputs.with_issuers
 @_repair_option
-@options.domain_option
+@plain_options.domain_option
 @_note_option
 @_output_option
 @_html_option
 @delivery_options.with_delivery
-@options.json_option
+@plain_options.json_option
 @options.with_settings(*_SEALING, *options.KEY_AGE, *options.RELAY)
 @click.pass_obj
 def send(common: dict[str, Any], /, bundles: tuple[str, ...], **parameters: Any) -> int:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import click
 
-from certmail.cli import options
+from certmail.cli import options, plain_options
 from certmail.cli.command import Command
 from certmail.providers import OTHER, PROVIDERS
 
@@ -49,7 +49,7 @@ _SKIPPED: Final = ("live-test", "preview")
     help="Leave out a test; may be given twice.",
 )
 @click.option("--yes", is_flag=True, help="Ask nothing: flags and what is set are the answers.")
-@options.json_option
+@plain_options.json_option
 @options.with_settings(*_SETTINGS)
 @click.pass_obj
 def setup(common: dict[str, Any], /, **parameters: Any) -> int:

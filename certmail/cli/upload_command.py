@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from certmail.cli import inputs, options
+from certmail.cli import inputs, plain_options
 from certmail.cli.command import Command
 from certmail.cli.json_output import echo_json, finding_as_json, instant
 from certmail.frozen import frozen
@@ -54,11 +54,11 @@ class _Judged:
 @inputs.with_inputs
 @inputs.with_issuers
 @click.option("--repair", is_flag=True, help="Repair the bundle first; shows the changes.")
-@options.domain_option
+@plain_options.domain_option
 @click.option(
     "--open", "opens", is_flag=True, help="Open the form in your browser, without asking."
 )
-@options.json_option
+@plain_options.json_option
 def upload(bundle: str | None, **parameters: Any) -> int:
     """Check BUNDLE, and tell what to paste into Clever Cloud's upload form.
 
