@@ -7,14 +7,16 @@ proves it, always. Knows RFC 5321 §4.1.2 (mailbox), RFC 1123 §2.1 (host names)
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from dataclasses import field
 from enum import Enum
-from typing import Final, NoReturn, Protocol
+from typing import TYPE_CHECKING, Final, NoReturn, Protocol
 
 from certmail.errors import SettingsError
 from certmail.frozen import frozen
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Address, IPv6Address
 
 MAX_ADDRESS_OCTETS: Final = 254
 """RFC 5321 §4.5.3.1.3 allows a path of 256 octets, the angle brackets included."""
@@ -99,28 +101,23 @@ class Hostname:
             _refuse_hostname(self.text)
         text = self.text.lower().removesuffix(".")
         bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
-        try:
-            text = ipaddress.ip_address(bare).compressed
-        except ValueError:
-            if len(text) > MAX_HOSTNAME_OCTETS or not _DOMAIN.fullmatch(text) or _numeric(text):
-                _refuse_hostname(self.text)
+        address = _ip_address(bare)
+        if address is not None:
+            text = address.compressed
+        elif len(text) > MAX_HOSTNAME_OCTETS or not _DOMAIN.fullmatch(text) or _numeric(text):
+            _refuse_hostname(self.text)
         object.__setattr__(self, "text", text)
 
     @property
     def is_ip(self) -> bool:
         """Whether this is an address rather than a name."""
-        try:
-            ipaddress.ip_address(self.text)
-        except ValueError:
-            return False
-        return True
+        return _ip_address(self.text) is not None
 
     @property
     def is_loopback(self) -> bool:
         """Whether this names this very machine, whatever the resolver says."""
-        if self.is_ip:
-            return ipaddress.ip_address(self.text).is_loopback
-        return self.text == "localhost"
+        address = _ip_address(self.text)
+        return self.text == "localhost" if address is None else address.is_loopback
 
     def __str__(self) -> str:
         """Give the bare name."""
@@ -220,6 +217,16 @@ def printable(text: str, *, limit: int = 80) -> str:
     """
     clean = "".join(c if c.isprintable() else "?" for c in text)
     return clean if len(clean) <= limit else clean[: limit - 1] + "…"
+
+
+def _ip_address(text: str) -> IPv4Address | IPv6Address | None:
+    """Read an IP address; None where it is none."""
+    import ipaddress  # noqa: PLC0415 - what meets no host name does without
+
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None
 
 
 def _numeric(text: str) -> bool:

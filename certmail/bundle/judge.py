@@ -14,7 +14,6 @@ from certmail.bundle import (
     hints,
     leaf,
     makers,
-    revocation,
     rules,
     surroundings,
     trust,
@@ -81,7 +80,10 @@ def judge(
         findings += surroundings.replaced(found.leaf.facts, further)
         findings += surroundings.sent(found.leaf.facts, further)
     findings += found.findings
-    findings += revocation.judge(found.path, further, at=at)
+    if further.answers is not None:
+        from certmail.bundle import revocation  # noqa: PLC0415 - only who asks about it needs OCSP
+
+        findings += revocation.judge(found.path, further, at=at)
     trusted = trust.Trusted("", ())
     if found.leaf is not None and not forbids_sending(findings):
         # What certmail's own checks refuse, a client's verifier refuses as well: that is fallout.

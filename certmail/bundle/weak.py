@@ -8,7 +8,6 @@ proved strong; it has none of these flaws. Under a millisecond for 4096 bits.
 
 from __future__ import annotations
 
-import hashlib
 from functools import cache
 from math import gcd, isqrt, prod
 from typing import TYPE_CHECKING, Final
@@ -72,6 +71,8 @@ def _weak(code: str, key: KeyFacts, what: str, why: str) -> Finding:
 
 def fingerprint(modulus: int) -> bytes:
     """Give the last 80 bits that openssl-blacklist lists: SHA-1 of what openssl prints."""
+    import hashlib  # noqa: PLC0415 - only where such a list is installed
+
     printed = f"Modulus={modulus:X}\n".encode()
     digest = hashlib.sha1(printed, usedforsecurity=False).hexdigest()
     return digest[20:].encode()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING, Final
 
-from certmail.bundle.excerpt import excerpt
 from certmail.bundle.facts import common_name
 from certmail.bundle.findings import Finding, Severity
 from certmail.cli.chain_screen import draw_tree, signs, some
@@ -137,6 +136,8 @@ def _excerpt(data: bytes, finding: Finding) -> Ink:
 
 
 def _rows(data: bytes, finding: Finding) -> Iterator[str]:
+    from certmail.bundle.excerpt import excerpt  # a bundle without fault has nothing to show
+
     rule = signs().rule
     for row in excerpt(data, finding.lines or (1, 1)):
         number = "" if row.number is None else str(row.number)

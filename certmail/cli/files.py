@@ -10,13 +10,15 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from pathlib import Path
-from typing import Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import click
 
 from certmail.errors import BundleError, CertmailError, SealError, UsageError
 from certmail.values import printable
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 MAX_BUNDLE_OCTETS: Final = 2**20
 """A bundle is a few kilobytes; a megabyte is something else."""
@@ -60,7 +62,8 @@ def mode_of(path: str | None) -> int | None:
     if path is None or path == "-" or os.name != "posix":
         return None
     try:
-        return stat.S_IMODE(Path(path).stat().st_mode)
+        # Not by a Path: a check of one file would need it for nothing else.
+        return stat.S_IMODE(os.stat(path).st_mode)  # noqa: PTH116
     except (OSError, ValueError):
         return None
 
@@ -112,6 +115,8 @@ def require_absent(path: str, *, what: str = "page") -> None:
 
 
 def _keep(path: str, content: bytes, *, what: str) -> None:
+    from pathlib import Path
+
     try:
         _write_new(Path(path), content)
     except FileExistsError:
@@ -143,6 +148,8 @@ def write_bundle(path: str, pem: bytes) -> None:
     Raises:
         UsageError: ``BUNDLE-OUTPUT-EXISTS``, ``BUNDLE-OUTPUT-UNWRITABLE``.
     """
+    from pathlib import Path
+
     try:
         _write_new(Path(path), pem)
     except FileExistsError:
@@ -166,6 +173,8 @@ def replace_bundle(path: str, pem: bytes, *, before: bytes, backup: str | None) 
         UsageError: ``BUNDLE-CHANGED``, ``BUNDLE-IN-PLACE``, ``BUNDLE-OUTPUT-EXISTS``,
             ``BUNDLE-OUTPUT-UNWRITABLE``.
     """
+    from pathlib import Path
+
     target = Path(path)
     if target.is_symlink():
         raise UsageError(

@@ -8,9 +8,7 @@ environment. Nothing is written.
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
@@ -225,6 +223,8 @@ def issuers(typed: Inputs) -> Issuers | None:
     """Read the candidates for missing issuers; what is no certificate among them is left out."""
     if not typed.completes:
         return None
+    from pathlib import Path
+
     from certmail.bundle.assemble.complete import Issuers
     from certmail.bundle.assemble.gather import gather
     from certmail.lineage.folders import certificates
@@ -255,6 +255,8 @@ class _Asked:
         self._answered: set[str] = set()
 
     def __call__(self, what: str, /) -> Secret:
+        import shlex
+
         from certmail.secrets import from_command
         from certmail.secrets.prompt import Prompt
 
@@ -287,6 +289,8 @@ def _sources(typed: Inputs, data: bytes | None) -> tuple[list[tuple[str, bytes]]
     from certmail.lineage.parsers import parse
 
     if typed.lineage is not None:
+        from pathlib import Path
+
         found = find(Path(typed.lineage))
     elif data is not None:
         if not _is_document(data):

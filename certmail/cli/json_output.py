@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
 
 def echo_json(schema: str, /, **values: Any) -> None:
     """Print the one object of this run; ``schema`` is like ``certmail.send/1``."""
+    import json  # what is shown in words does without
+
     click.echo(json.dumps({"schema": schema, **values}, indent=2))
 
 
