@@ -118,11 +118,12 @@ def decode_message(data: bytes) -> bytes:
     return packets
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=8)
 def encode(kind: Kind, packets: bytes) -> bytes:
     r"""Put armor around ``packets``: ``\n``, 64 columns, no header lines, with the checksum.
 
-    Remembers the last few, since one message is rendered at each of its gates.
+    Remembers the last few: one message is rendered at each of its gates, and a batch attaches the
+    same key to every letter.
 
     RFC 9580 §6.1 advises against the checksum where the reader is known to do without it; which
     program the recipient reads with is not known, and some refuse armor that has none.

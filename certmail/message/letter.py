@@ -12,16 +12,16 @@ no HTML: an HTML renderer is what turns a decrypted mail into a leak.
 from __future__ import annotations
 
 import email
-import email.policy
 from dataclasses import InitVar, field
-from email.headerregistry import Address as DisplayAddress
-from email.message import EmailMessage
-from email.utils import format_datetime
+from email.header import decode_header, make_header
+from email.message import Message
+from email.utils import format_datetime, getaddresses
 from secrets import token_hex
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from certmail.errors import SealError
 from certmail.frozen import frozen
+from certmail.message import mime
 from certmail.values import Address, Fingerprint, printable
 
 if TYPE_CHECKING:
@@ -35,8 +35,6 @@ OUTER_SUBJECT: Final = "[...]"
 
 MAX_REQUEST_CHARACTERS: Final = 4000
 """A note is a few sentences; a longer one belongs into a ticket."""
-
-_POLICY: Final = email.policy.SMTP.clone(max_line_length=76)
 
 
 @frozen
@@ -151,11 +149,10 @@ def compose(
         reference=reference,
         remarks=remarks,
     )
-    message = _entity(
+    entity = _entity(
         outer, subject=subject, text=text, bundle=bundle, sender=sender, file_name=file_name
     )
-    entity = message.as_bytes(policy=_POLICY)
-    _read_back(entity, subject=subject, bundle=bundle)
+    _read_back(entity, outer=outer, subject=subject, text=text, bundle=bundle, sender=sender)
     return Letter(
         entity=entity,
         outer=outer,
@@ -177,61 +174,100 @@ def _entity(
     bundle: CheckedBundle,
     sender: Sender,
     file_name: str,
-) -> EmailMessage:
-    message = EmailMessage(policy=_POLICY)
-    local, _, domain = sender.address.text.rpartition("@")
-    message["From"] = DisplayAddress(sender.name, local, domain)
-    message["To"] = outer.recipient.text
-    message["Subject"] = subject
-    message["Date"] = outer.date
-    message["Message-ID"] = outer.message_id
-    # RFC 9788 §2.2: each outer field is recorded inside, so that the reader can tell what the
-    # network saw from what is protected.
-    for name, value in outer.fields():
-        message["HP-Outer"] = f"{name}: {value}"
-    message.set_content(text, charset="utf-8", cte="quoted-printable")
-    # Base64 keeps transports, "From " lines and trailing spaces out of the question.
-    message.add_attachment(
-        bundle.pem, maintype="application", subtype="x-pem-file", filename=file_name
+) -> bytes:
+    boundary = f"=_{token_hex(16)}"
+    display = printable(" ".join(sender.name.split()), limit=_LONGEST_NAME)
+    head = [
+        mime.mailbox("From", display=display, address=sender.address.text),
+        mime.unstructured("To", outer.recipient.text),
+        mime.unstructured("Subject", subject),
+        mime.unstructured("Date", outer.date),
+        mime.unstructured("Message-ID", outer.message_id),
+        # RFC 9788 §2.2: each outer field is recorded inside, so that the reader can tell what the
+        # network saw from what is protected.
+        *(mime.unstructured("HP-Outer", f"{name}: {value}") for name, value in outer.fields()),
+        "MIME-Version: 1.0",
+        # RFC 9788 §2.1.1 names hp="cipher"; readers older than that RFC look for the other one.
+        "Content-Type: multipart/mixed;",
+        f' boundary="{boundary}"; protected-headers="v1";',
+        ' hp="cipher"',
+    ]
+    parts = (
+        mime.text_part(text),
+        mime.attachment(bundle.pem, media_type=_BUNDLE_TYPE, file_name=file_name),
+        mime.attachment(
+            sender.public_key,
+            media_type=_KEY_TYPE,
+            file_name=f"OpenPGP_0x{sender.fingerprint.text}.asc",
+        ),
     )
-    message.add_attachment(
-        sender.public_key,
-        maintype="application",
-        subtype="pgp-keys",
-        filename=f"OpenPGP_0x{sender.fingerprint.text}.asc",
-    )
-    message.set_boundary(f"=_{token_hex(16)}")
-    # RFC 9788 §2.1.1 names hp="cipher"; readers older than that RFC look for the other one.
-    message.set_param("protected-headers", "v1")
-    message.set_param("hp", "cipher")
-    return message
+    return mime.multipart(head, parts, boundary=boundary)
 
 
-def _read_back(entity: bytes, *, subject: str, bundle: CheckedBundle) -> None:
-    """Parse what was written, and refuse it unless it says what was meant.
+_BUNDLE_TYPE: Final = "application/x-pem-file"
+_KEY_TYPE: Final = "application/pgp-keys"
+"""RFC 3156 §7."""
+_LONGEST_NAME: Final = 200
 
-    Comes before signing: a MIME library that folds, re-encodes or drops something is caught here
-    and not by the recipient.
+
+def _read_back(
+    entity: bytes,
+    *,
+    outer: OuterHeaders,
+    subject: str,
+    text: str,
+    bundle: CheckedBundle,
+    sender: Sender,
+) -> None:
+    """Have the standard library read what was written; refuse it unless it says what was meant.
+
+    Comes before signing: what a reader would see otherwise is noticed here, not by the recipient.
     """
-    message = email.message_from_bytes(entity, policy=email.policy.default)
-    if not isinstance(message, EmailMessage):  # pragma: no cover - the policy's own class
-        _refuse("is not a message")
-    attached = [part.get_content() for part in message.iter_attachments()]
-    if [a for a in attached if a == bundle.pem] != [bundle.pem]:
-        _refuse("does not hold the bundle byte for byte")
-    if message["Subject"] != subject:
-        _refuse("does not hold the subject")
+    message = email.message_from_bytes(entity)
+    parts = [message, *(part for part in message.get_payload() if isinstance(part, Message))]
+    if any(part.defects for part in parts):
+        _refuse("is not well-formed")
+    _read_bodies(parts, text=text, bundle=bundle, sender=sender)
+    _read_headers(message, outer=outer, subject=subject)
     if entity.replace(b"\r\n", b"").translate(None, bytes(range(32, 127)) + b"\t"):
         _refuse("holds a byte that is not 7-bit text in CRLF lines")
     if max(len(line) for line in entity.split(b"\r\n")) > _MAX_LINE_OCTETS:
         _refuse("holds a line over 998 octets")
 
 
+def _read_bodies(parts: list[Message], *, text: str, bundle: CheckedBundle, sender: Sender) -> None:
+    types = [part.get_content_type() for part in parts]
+    if types != ["multipart/mixed", "text/plain", _BUNDLE_TYPE, _KEY_TYPE]:
+        _refuse("does not have its three parts")
+    written, attached, key = (part.get_payload(decode=True) for part in parts[1:])
+    if attached != bundle.pem:
+        _refuse("does not hold the bundle byte for byte")
+    if key != sender.public_key:
+        _refuse("does not hold the sender's key byte for byte")
+    if written != text.replace("\n", "\r\n").encode("utf-8"):
+        _refuse("does not hold the text")
+
+
+def _read_headers(message: Message, *, outer: OuterHeaders, subject: str) -> None:
+    """Compare each field, unfolded and decoded; one more than was written is one too many."""
+    said = [
+        (name, str(make_header(decode_header("".join(str(value).splitlines())))))
+        for name, value in message.items()
+    ]
+    inner = {**dict(outer.fields()), "From": said[0][1], "Subject": subject}
+    told = [("HP-Outer", f"{name}: {value}") for name, value in outer.fields()]
+    rest = [("MIME-Version", "1.0"), ("Content-Type", said[-1][1])]
+    if said != [*inner.items(), *told, *rest]:
+        _refuse("does not hold its headers, and no others")
+    if [address for _, address in getaddresses(message.get_all("From", []))] != [outer.sender.text]:
+        _refuse("is not from its sender")
+
+
 _MAX_LINE_OCTETS: Final = 998
 """RFC 5322 §2.1.1."""
 
 
-def _refuse(what: str) -> None:
+def _refuse(what: str) -> NoReturn:
     raise SealError(
         "LETTER-DISTORTED",
         f"the letter, read back before signing, {what}",

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from certmail.bundle.check import check
 from certmail.errors import SealError
+from certmail.message import mime
 from certmail.message.letter import MAX_REQUEST_CHARACTERS, Request, Sender, compose
 from certmail.recipient import CLEVER_CLOUD
 from certmail.rehearsal.authority import throwaway_authority, throwaway_bundle
@@ -144,3 +145,44 @@ def test_whatever_people_write_the_bundle_arrives_byte_for_byte(checked, note, c
     assert bundle.get_content() == checked.pem
     assert key.get_content() == WHO.public_key
     assert read(letter).get_body().get_content().replace("\r\n", "\n") == letter.text
+
+
+def _swap(function, change):
+    """Give what the writer would give, changed."""
+
+    def changed(*args, **kwargs):
+        return change(function(*args, **kwargs))
+
+    return changed
+
+
+@pytest.mark.parametrize(
+    ("written_by", "change"),
+    [
+        ("attachment", lambda part: part.replace(b"A", b"B", 1)),
+        ("attachment", lambda part: part.replace(b"application/x-pem-file", b"text/plain")),
+        ("attachment", lambda part: part.replace(b"application/pgp-keys", b"application/pdf")),
+        ("attachment", lambda part: part.replace(b"LS0t", b"LS0", 1)),
+        ("text_part", lambda part: part.replace(b"Hello", b"Hallo")),
+        ("text_part", lambda part: part.replace(b"Hello", "Hellö".encode())),
+        ("text_part", lambda part: part.replace(b"Hello,", b"Hello," + b" " * 999)),
+        ("mailbox", lambda field: field.replace("ops@", "oops@")),
+        ("mailbox", lambda field: field.replace("From", "Sender")),
+        ("mailbox", lambda field: field.replace("ops@", "boss@sender.example, ops@")),
+        ("mailbox", lambda field: f"{field}\r\nBcc: spy@sender.example"),
+        ("unstructured", lambda field: field.replace("Subject: TLS", "Subject: SSL")),
+        ("unstructured", lambda field: field.replace("To: ssl", "To: tls")),
+        ("unstructured", lambda field: field.replace("HP-Outer: Date", "HP-Outer: Later")),
+        ("multipart", lambda entity: entity.replace(b"\r\n--=_", b"\r\n-=_", 2)),
+        ("multipart", lambda entity: entity[: entity.rindex(b"\r\n--=_")]),
+        ("multipart", lambda entity: entity.replace(b"\r\n", b"\n", 1)),
+        ("multipart", lambda entity: b"Bcc: spy@sender.example\r\n" + entity),
+    ],
+)
+def test_a_letter_that_reads_otherwise_than_it_was_meant_is_not_signed(
+    checked, monkeypatch, written_by, change
+):
+    monkeypatch.setattr(mime, written_by, _swap(getattr(mime, written_by), change))
+    with pytest.raises(SealError) as refusal:
+        written(checked)
+    assert refusal.value.code == "LETTER-DISTORTED"
