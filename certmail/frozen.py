@@ -118,24 +118,34 @@ def _is_initial(each: object) -> bool:
 
 def _init(self: Any, *by_position: Any, **by_name: Any) -> None:
     """Take the fields in their order or by name, and let ``__post_init__`` prove them."""
-    made = type(self)
-    plan = _plan(made)
-    values = dict(zip(plan.by_position, by_position, strict=False))
+    plan: _Plan = getattr(type(self), _PLAN) or _plan(type(self))
+    if not by_position and by_name.keys() == plan.parameters:
+        values = by_name
+    else:
+        values = _arranged(type(self), plan, by_position, by_name)
+    if len(values) < len(plan.stored) + len(plan.told):
+        _complete(type(self), plan, values)
+    for name in plan.stored:
+        if name in values:
+            _set(self, name, values[name])
+    if plan.proves:
+        self.__post_init__(*[values[name] for name in plan.told])
+
+
+def _arranged(
+    made: type, plan: _Plan, by_position: tuple[Any, ...], by_name: dict[str, Any]
+) -> dict[str, Any]:
+    """Give each argument its name, and refuse what the class does not take."""
     if len(by_position) > len(plan.by_position):
         _refuse(made, f"takes {len(plan.by_position)} positional arguments", len(by_position))
+    values = dict(zip(plan.by_position, by_position, strict=False))
     for name, value in by_name.items():
         if name in values:
             _refuse(made, f"got multiple values for argument {name!r}")
         if name not in plan.parameters:
             _refuse(made, f"got an unexpected keyword argument {name!r}")
         values[name] = value
-    if len(values) < len(plan.stored) + len(plan.told):
-        _complete(made, plan, values)
-    for name in plan.stored:
-        if name in values:
-            _set(self, name, values[name])
-    if plan.proves:
-        self.__post_init__(*[values[name] for name in plan.told])
+    return values
 
 
 def _complete(made: type, plan: _Plan, values: dict[str, Any]) -> None:
