@@ -19,6 +19,7 @@ from certmail.cli.progress import Counted
 from certmail.durable import StateError
 from certmail.errors import BundleError, CertmailError, UsageError
 from certmail.frozen import frozen
+from certmail.gnupg.homes import Homes
 from certmail.office import Handed, Office
 from certmail.outbox.states import RETRIED, Entry, State
 from certmail.outbox.store import Again, already_sent, still_unknown
@@ -268,7 +269,7 @@ def send_many(
         relay = bench.relay(signer.address)
         if not click.confirm(f"Send {len(checked)} messages through {relay}?", err=True):
             raise click.Abort
-    with office.outbox() as kept:
+    with office.outbox() as kept, Homes(bench.env) as homes:
         desk = Office(
             bench,
             kept,
@@ -285,7 +286,7 @@ def send_many(
             manner,
             desk,
             signer,
-            bench.engine(),
+            bench.engine(homes),
             request,
             copy,
             rows={},

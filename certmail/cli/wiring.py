@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from certmail.cli.keys_at_hand import KeysAtHand, World
     from certmail.delivery.relay import Relay, Timeouts
     from certmail.gnupg.engine import GnuPG
+    from certmail.gnupg.homes import Homes
     from certmail.gnupg.runner import Gpg
     from certmail.key.pin import PinnedKey
     from certmail.message.seal import Signer
@@ -102,8 +103,11 @@ class Workbench:
             env=self.env,
         )
 
-    def engine(self) -> GnuPG:
-        """Give the user's GnuPG; where nobody could answer a pinentry, it fails at once."""
+    def engine(self, homes: Homes | None = None) -> GnuPG:
+        """Give the user's GnuPG; where nobody could answer a pinentry, it fails at once.
+
+        ``homes`` are used again and again, by a batch.
+        """
         from certmail.gnupg.engine import GnuPG
         from certmail.settings.keys import GNUPG_SIGN_TIMEOUT_S
 
@@ -112,6 +116,7 @@ class Workbench:
             self.env,
             sign_timeout_s=float(self.settings.require(GNUPG_SIGN_TIMEOUT_S)),
             pinentry="default" if somebody_there() else "error",
+            homes=homes,
         )
 
     def relay(self, sender: Address) -> Relay:

@@ -12,13 +12,14 @@ packets are read.
 
 from __future__ import annotations
 
+from dataclasses import field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from certmail.errors import SealError
 from certmail.frozen import frozen
 from certmail.gnupg.failure import Failure, why_failed
-from certmail.gnupg.homes import throwaway_home
+from certmail.gnupg.homes import Homes, throwaway_home
 from certmail.gnupg.runner import Gpg, Result, run
 from certmail.key.bare import asks_for_ocb, bare
 from certmail.key.pin import PinnedKey, Usability
@@ -26,6 +27,7 @@ from certmail.values import Fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from certmail.message.seal import Signer
@@ -43,7 +45,8 @@ class GnuPG:
 
     ``signing_home`` is None for the user's own. ``sign_timeout_s`` bounds the wait for a pinentry
     or a touch on a card. ``pinentry`` is a mode of GnuPG's: ``default`` asks, ``error`` fails at
-    once where nobody could answer.
+    once where nobody could answer. ``homes`` are used for what is done apart from the user's home;
+    without them each step has one of its own.
     """
 
     gpg: Gpg
@@ -51,6 +54,7 @@ class GnuPG:
     signing_home: Path | None = None
     sign_timeout_s: float = 120.0
     pinentry: str = "default"
+    homes: Homes | None = field(default=None, compare=False)
 
     def sign(self, entity: bytes, *, signer: Signer) -> bytes:
         """Sign ``entity``; the result is one OpenPGP message, binary and uncompressed.
@@ -100,7 +104,7 @@ class GnuPG:
         Raises:
             SealError: ``SEAL-SIGNATURE-BAD``.
         """
-        with throwaway_home() as home:
+        with self._home() as home:
             result = run(
                 self.gpg,
                 *_ISOLATED,
@@ -140,7 +144,7 @@ class GnuPG:
         if also is not None and also.encryption_key is not None:
             readers.append(also.public_key)
             recipients.append(f"{also.encryption_key.text}!")
-        with throwaway_home() as home:
+        with self._home() as home:
             result = run(
                 self.gpg,
                 *_QUIET,
@@ -183,6 +187,9 @@ class GnuPG:
                 next="look into /etc/gnupg/gpg.conf for recipient, group or encrypt-to",
             )
         return result.stdout
+
+    def _home(self) -> AbstractContextManager[Path]:
+        return throwaway_home() if self.homes is None else self.homes.lend()
 
 
 _SPOILT: Final = ("BADSIG", "ERRSIG", "EXPSIG", "EXPKEYSIG", "REVKEYSIG", "NO_PUBKEY", "NODATA")

@@ -14,9 +14,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from threading import Lock
+from typing import TYPE_CHECKING, Final, Self
 
 from certmail.errors import SealError
 from certmail.gnupg.guarded import absolute_places
@@ -55,6 +56,45 @@ def throwaway_home(env: Mapping[str, str] | None = None) -> Iterator[Path]:
     finally:
         _end_agents(home, environ)
         _remove(home)
+
+
+class Homes:
+    """Throw-away homes that are lent again: as many as are out at once, gone after the ``with``.
+
+    Each borrower must lay everything it needs into the home; nothing that was left there may count.
+    """
+
+    def __init__(self, env: Mapping[str, str] | None = None) -> None:
+        """Make none yet."""
+        self._env = env
+        self._made = ExitStack()
+        self._making = Lock()
+        self._free: list[Path] = []
+
+    def __enter__(self) -> Self:
+        """Give itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Remove all homes."""
+        self._made.close()
+
+    @contextmanager
+    def lend(self) -> Iterator[Path]:
+        """Lend a home to one borrower, from any thread.
+
+        After an exception it is not lent again: nobody knows how its program ended.
+
+        Raises:
+            SealError: ``GPG-HOME``.
+        """
+        try:
+            home = self._free.pop()
+        except IndexError:
+            with self._making:
+                home = self._made.enter_context(throwaway_home(self._env))
+        yield home
+        self._free.append(home)
 
 
 def _make(environ: Mapping[str, str]) -> Path:

@@ -13,7 +13,7 @@ import pytest
 
 from certmail.errors import SealError
 from certmail.gnupg.engine import GnuPG
-from certmail.gnupg.homes import throwaway_home
+from certmail.gnupg.homes import Homes, throwaway_home
 from certmail.gnupg.identify import identify_key
 from certmail.gnupg.runner import run
 from certmail.gnupg.signers import find_signer
@@ -277,6 +277,26 @@ def test_encrypting_to_a_second_reader_happens_only_on_demand(engine, signer, pi
     alone = read_encrypted(engine.encrypt(signed, to=pinned, also=None))
     both = read_encrypted(engine.encrypt(signed, to=pinned, also=signer))
     assert (len(alone.key_ids), len(both.key_ids)) == (1, 2)
+
+
+def test_a_home_that_is_lent_again_knows_nothing_of_the_time_before(
+    engine, signer, stranger, gpg, pinned, letter
+):
+    """One home for all steps: the key that was in it must not make the next answer."""
+    other = replace(signer, fingerprint=stranger.fingerprint, public_key=exported(gpg, stranger))
+    with Homes() as homes:
+        lent = replace(engine, homes=homes)
+        signed = lent.sign(letter.entity, signer=signer)
+        assert lent.verify(signed, signer=signer) in signer.signing_keys
+        with pytest.raises(SealError) as refusal:
+            lent.verify(signed, signer=other)
+        assert refusal.value.code == "SEAL-SIGNATURE-BAD"
+        first = read_encrypted(lent.encrypt(signed, to=pinned, also=signer))
+        second = read_encrypted(lent.encrypt(signed, to=pinned, also=None))
+        assert (len(first.key_ids), len(second.key_ids)) == (2, 1)
+        with pytest.raises(SealError):
+            lent.verify(b"nothing signed", signer=signer)
+        assert lent.verify(signed, signer=signer) in signer.signing_keys
 
 
 @pytest.mark.parametrize("algorithm", ["rsa3072", "ed25519", "nistp256", "nistp521"])

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from certmail.gnupg.homes import MAX_SOCKET_PATH, throwaway_home
+from certmail.gnupg.homes import MAX_SOCKET_PATH, Homes, throwaway_home
 from certmail.gnupg.runner import find_gpg, run
 from tests.posix import POSIX
 
@@ -49,6 +49,27 @@ def test_a_home_is_removed_when_its_block_fails():
     with pytest.raises(KeyboardInterrupt):
         interrupted()
     assert [home.exists() for home in seen] == [False]
+
+
+def test_homes_are_lent_again_and_two_borrowers_never_share_one():
+    with Homes() as homes:
+        with homes.lend() as first, homes.lend() as second:
+            assert first != second
+        with homes.lend() as again:
+            assert again in {first, second}
+        assert first.is_dir()
+        assert second.is_dir()
+    assert not first.exists()
+    assert not second.exists()
+
+
+def test_a_home_in_which_something_failed_is_not_lent_again():
+    with Homes() as homes:
+        with pytest.raises(KeyboardInterrupt), homes.lend() as failed:
+            raise KeyboardInterrupt
+        with homes.lend() as other:
+            assert other != failed
+    assert not failed.exists()
 
 
 def test_an_agent_that_was_started_is_ended(monkeypatch):
