@@ -161,9 +161,9 @@ def _key(scan: Scan, further: Further) -> KeyReading:
     return replace(reading, findings=(*reading.findings, *flaws))
 
 
-def _octets(scan: Scan) -> bytes:
+def _octets(scan: Scan) -> bytes | None:
     found = parts.keys(scan.blocks)
-    return found[0].der if len(found) == 1 else b""
+    return found[0].der if len(found) == 1 else None
 
 
 def _causes(findings: list[Finding]) -> tuple[Finding, ...]:

@@ -58,7 +58,7 @@ def judge(
 ) -> Judgement:
     """Judge the certificates, then the key's inside if nothing cheaper has refused the key.
 
-    ``key_octets`` is None where the inside of this very key was judged before.
+    ``key_octets`` is None where there is not one key, or its inside was judged before.
     """
     decoded = [x509.decode(block) for block in blocks]
     certificates = tuple(one for one in decoded if isinstance(one, Certificate))
@@ -104,7 +104,7 @@ def _shared(key: KeyReading, certificates: tuple[Certificate, ...]) -> tuple[Fin
 def _inside(
     key: KeyReading, octets: bytes | None, about_chain: tuple[Finding, ...]
 ) -> tuple[Finding, ...]:
-    """Validate the key's private numbers, once, if it is of a size that was accepted."""
+    """Validate the key's private numbers, once, if nothing cheaper refuses this key."""
     refusals = {finding.code for finding in key.findings} - {"KEY-LABEL", "KEY-UNBALANCED"}
     refusals |= {finding.code for finding in about_chain} & {"KEY-MISMATCH", "LEAF-MISSING"}
     if key.facts is None or refusals or octets is None:

@@ -27,6 +27,8 @@ DAY = timedelta(days=1)
 HOST = "www.example.org"
 SHA256_RSA = bytes.fromhex("06092a864886f70d01010b")
 SHA1_RSA = bytes.fromhex("06092a864886f70d010105")
+RSA_ENCRYPTION = bytes.fromhex("300d06092a864886f70d0101010500")
+RSASSA_PSS = bytes.fromhex("300d06092a864886f70d01010a3000")
 
 
 @cache
@@ -170,6 +172,15 @@ def with_sha1(certificate: x509.Certificate, issuer: Issuer) -> x509.Certificate
     octets = der_of(certificate).replace(old_body, body).replace(SHA256_RSA, SHA1_RSA)
     octets = octets.replace(certificate.signature, signature)
     return x509.load_der_x509_certificate(octets)
+
+
+def marked_pss(certificate: x509.Certificate, issuer: Issuer) -> x509.Certificate:
+    """Sign a certificate again with its key marked for RSASSA-PSS; the numbers stay the same."""
+    old_body = certificate.tbs_certificate_bytes
+    body = old_body.replace(RSA_ENCRYPTION, RSASSA_PSS, 1)
+    signature = issuer.key.sign(body, padding.PKCS1v15(), hashes.SHA256())
+    octets = der_of(certificate).replace(old_body, body)
+    return x509.load_der_x509_certificate(octets.replace(certificate.signature, signature))
 
 
 def der_of(certificate: x509.Certificate) -> bytes:

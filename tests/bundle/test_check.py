@@ -20,6 +20,8 @@ from certmail.bundle.pem import scan
 from tests.bundle import make
 from tests.bundle.make import AT, DAY, pem_of, rsa_key
 
+PSS = "06092a864886f70d01010a"
+
 if TYPE_CHECKING:
     from certmail.bundle.findings import Finding
 
@@ -281,9 +283,44 @@ class TestWhatIsToldOfAKey:
         chain = make.bundle_of(key()).partition(b"-----BEGIN CERTIFICATE")
         assert codes(block + chain[1] + chain[2]) == (first, "KEY-INCONSISTENT")
 
+    def test_a_wrong_label_does_not_hide_a_weak_key(self):
+        data = make.bundle_of(make.close_primes_key())
+        mislabelled = data.replace(b" PRIVATE KEY", b" RSA PRIVATE KEY")
+        assert codes(mislabelled) == ("KEY-LABEL", "KEY-CLOSE-PRIMES")
+
+    def test_the_numbers_of_a_key_that_is_not_the_leafs_are_not_validated(self):
+        """Whether they fit or not, another key is wanted; to look costs thirty milliseconds."""
+        foul = make.armor("RSA PRIVATE KEY", make.pkcs1_der(rsa_key("stranger"), d=65537))
+        assert codes(make.with_key(foul)) == ("KEY-MISMATCH",)
+        assert codes(foul + make.chain_pem()) == ("LEAF-MISSING",)
+
     def test_a_key_refused_already_is_not_compared_with_the_others(self):
         data = make.bundle_of(make.shared_prime_key())
         assert codes(data.replace(b" PRIVATE KEY", b" RSA PRIVATE KEY")) == ("KEY-LABEL",)
+
+
+class TestKindOfTheLeaf:
+    """What the leaf's key is counts by itself where the file's key does not say it already."""
+
+    def test_a_leaf_of_another_size_is_refused_though_its_key_cannot_be_read(self):
+        small = rsa_key("small", 1024)
+        data = make.encrypted_pkcs8(small) + pem_of(make.make_leaf(make.lower(), key=small))
+        assert codes(data + make.chain_pem()) == ("KEY-ENCRYPTED", "LEAF-KEY")
+
+    def test_a_leaf_bound_to_pss_is_refused_though_its_key_is_not_so_bound(self):
+        """A certificate that names id-RSASSA-PSS limits its key to such signatures."""
+        leaf = make.marked_pss(make.leaf(), make.lower())
+        assert codes(make.with_leaf(leaf)) == ("LEAF-KEY",)
+
+    def test_a_key_bound_to_pss_explains_its_leaf(self):
+        inner = make.pkcs1_der(rsa_key("leaf"))
+        key = make.armor("PRIVATE KEY", make.pkcs8_with(PSS, inner))
+        leaf = pem_of(make.marked_pss(make.leaf(), make.lower()))
+        assert codes(key + leaf + make.chain_pem()) == ("KEY-PSS",)
+
+    def test_a_leaf_that_is_not_of_the_files_key_is_told_as_that_alone(self):
+        leaf = make.make_leaf(make.lower(), key=make.ec_key())
+        assert codes(make.with_leaf(leaf)) == ("KEY-MISMATCH",)
 
 
 def test_no_anchor_is_named_where_none_was_reached():

@@ -59,7 +59,7 @@ ROOMS = {
             "check",
             ("certmail/bundle/judge.py", "certmail/bundle/check.py"),
             ("tests/bundle/test_check.py",),
-            ("tests/bundle/test_vectors.py",),
+            ("tests/bundle/test_vectors.py", "tests/bundle/test_weak.py"),
         ),
     )
 }
