@@ -34,7 +34,25 @@ MAX_ADDRESSES: Final = 16
 _QUICKACK: Final = getattr(socket, "TCP_QUICKACK", None)
 """Linux alone has it; elsewhere nothing is asked for."""
 
+
 Address: TypeAlias = tuple[socket.AddressFamily, tuple[Any, ...]]
+
+
+class NoConnection(OSError):
+    """No connection came about; the text is in words of our own."""
+
+
+def reason(fault: BaseException) -> str:
+    """Say why nothing answered: in our words, the resolver's, or the system's for the number.
+
+    What another exception says is its maker's word, and may quote anything.
+    """
+    if not isinstance(fault, OSError):
+        return "given up"
+    # On Windows the number is the system's own, and Python has no words for it.
+    if isinstance(fault, NoConnection | socket.gaierror) or hasattr(fault, "winerror"):
+        return fault.strerror or str(fault)
+    return os.strerror(fault.errno) if fault.errno else "no reason given"
 
 
 class PromptSocket(socket.socket):
@@ -80,7 +98,7 @@ async def dial(host: str, port: int) -> socket.socket:
     _tell("name looked up", host=host, addresses=len(waiting))
     trying: set[asyncio.Task[socket.socket]] = set()
     won: socket.socket | None = None
-    fault = OSError("the name has no address")
+    fault: OSError = NoConnection("the name has no address")
     try:
         while won is None and (waiting or trying):
             if waiting:
@@ -130,7 +148,7 @@ async def _look_up(host: str, port: int) -> list[Address]:
         except OSError as error:
             answer = error
         except UnicodeError:  # a label that the encoding for names refuses
-            answer = OSError("the name cannot be looked up")
+            answer = NoConnection("the name cannot be looked up")
         try:
             loop.call_soon_threadsafe(settle, answer)
         except RuntimeError:  # the loop has ended meanwhile
@@ -157,9 +175,7 @@ async def _connect(family: socket.AddressFamily, address: tuple[Any, ...]) -> so
         await asyncio.get_running_loop().sock_connect(sock, address)
     except BaseException as fault:
         sock.close()
-        failed = isinstance(fault, OSError) and fault.errno
-        reason = os.strerror(failed) if failed else "given up"
-        _tell("address failed", address=str(address[0]), reason=reason)
+        _tell("address failed", address=str(address[0]), reason=reason(fault))
         raise
     return sock
 

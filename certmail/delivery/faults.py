@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from aiosmtplib import SMTPResponseException
 
-from certmail.delivery import outcome, tls
+from certmail.delivery import dial, outcome, tls
 from certmail.delivery.outcome import Stage
 from certmail.delivery.replies import Fault, Reply, ReplyFault
 from certmail.submission import Mode
@@ -73,8 +73,7 @@ def _explain_end(fault: Exception, where: Where, last: Reply | None) -> Certmail
     """Tell a connection that never was from a handshake cut off and from one that ended later."""
     dialling = where.stage is Stage.CONNECT
     if dialling and not isinstance(fault, _CUT_OFF):
-        reason = getattr(fault, "strerror", None) or str(fault)
-        return outcome.unreachable(where.relay, printable(reason))
+        return outcome.unreachable(where.relay, printable(dial.reason(fault)))
     # A 220 to STARTTLS was the last that was said in clear: what failed is the handshake.
     shaking_hands = where.stage is Stage.STARTTLS and last is not None
     if shaking_hands or (dialling and where.relay.mode is Mode.IMPLICIT):

@@ -13,6 +13,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from certmail.delivery.dial import NoConnection
 from certmail.errors import SettingsError
 from certmail.submission import ProxyKind
 from certmail.values import printable
@@ -42,7 +43,7 @@ async def dial_through(proxy: Proxy, host: str, port: int) -> socket.socket:
     try:
         connected: socket.socket = await agent.connect(host, port)
     except (library.ProxyError, library.ProxyTimeoutError, OSError) as error:
-        raise OSError(f"the proxy {proxy} does not connect: {printable(str(error))}") from None
+        raise NoConnection(f"the proxy {proxy} does not connect: {printable(str(error))}") from None
     return connected
 
 

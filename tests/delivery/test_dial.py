@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import os
 import socket
 import threading
 import time
@@ -119,6 +121,39 @@ def test_a_resolver_that_does_not_answer_is_not_waited_for(ca_file, monkeypatch)
     tried = attempt(465, ca_file=ca_file, host="relay.test", timeouts=Timeouts(connect_s=0.4))
     assert (tried.code, tried.reads) == ("RELAY-TIMEOUT", 0)
     assert time.monotonic() - began < SLOW_S / 2
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere Python has no words for the number")
+def test_a_closed_port_is_told_in_the_systems_words(ca_file):
+    """The text that asyncio makes has the address alone, which stands in front already."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        tried = attempt(taken.getsockname()[1], ca_file=ca_file)
+    assert tried.error.what.endswith(f": {os.strerror(errno.ECONNREFUSED)}")
+
+
+@pytest.mark.parametrize(
+    "fault", [OSError("canary-5d1e"), OSError(28, "canary-5d1e"), OSError(28, "-", "canary-5d1e")]
+)
+def test_what_a_foreign_fault_says_is_not_repeated(fault, ca_file, monkeypatch):
+    """A resolver's plug-in, or a library below, may quote anything."""
+
+    def broken(*_, **__):
+        raise fault
+
+    monkeypatch.setattr(socket, "getaddrinfo", broken)
+    tried = attempt(465, ca_file=ca_file, host="relay.test")
+    assert (tried.code, tried.reads) == ("RELAY-UNREACHABLE", 0)
+    assert "canary" not in f"{tried.error.what} {tried.error.why} {tried.error.next}"
+
+
+def test_why_a_name_has_no_address_is_told_as_the_resolver_says_it(ca_file, monkeypatch):
+    def unknown(*_, **__):
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    tried = attempt(465, ca_file=ca_file, host="relay.test")
+    assert tried.error.what.endswith(": Name or service not known")
 
 
 @pytest.mark.skipif(not hasattr(socket, "TCP_QUICKACK"), reason="only Linux has it")
