@@ -1,6 +1,7 @@
-"""``python -m tests.leaks``: every function that a send calls fails once, in twenty minutes.
+"""``python -m tests.leaks``: every function a send calls fails once, in a quarter of an hour.
 
-``CERTMAIL_TEST_EVERY=10`` tries each tenth. More words are for pytest.
+``CERTMAIL_TEST_EVERY=10`` tries each tenth, ``CERTMAIL_TEST_TURN=1`` (to 5) lets each fail in
+another way. More words are for pytest.
 """
 
 from __future__ import annotations
