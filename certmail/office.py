@@ -135,6 +135,13 @@ class Handed:
         """The exit status this amounts to."""
         return exit_status(self.outcome, self.error)
 
+    @property
+    def todo(self) -> str:
+        """What to do, in a sentence; what is kept no longer cannot be tried again."""
+        if self.outcome is Outcome.NOT_SENT and not self.entry.kept:
+            return "Nothing with this message; it is kept no longer."
+        return self.outcome.todo
+
 
 class Bench(Protocol):
     """What a run brings along: its instant, its patience, and where secrets and keys come from."""

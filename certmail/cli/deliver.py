@@ -180,7 +180,7 @@ def explained(handed: Handed) -> CertmailError:
     name = handed.entry.name
     if handed.outcome is Outcome.UNKNOWN:
         error.next += f"; the message is kept as {name}: certmail outbox show {name}"
-    elif handed.outcome is not Outcome.ALREADY:
+    elif handed.outcome is not Outcome.ALREADY and handed.entry.kept:
         error.next += f"; the sealed message is kept: certmail outbox retry {name}"
     return error
 
@@ -190,7 +190,7 @@ def handed_as_json(handed: Handed) -> dict[str, Any]:
     error = handed.error
     return {
         "outcome": handed.outcome.name.lower(),
-        "todo": handed.outcome.todo,
+        "todo": handed.todo,
         "outbox": handed.entry.name,
         "state": handed.entry.state.value,
         "message_id": handed.entry.record.message_id,

@@ -92,7 +92,7 @@ MEANS: Final[Mapping[State, tuple[str, str]]] = {
             " certmail outbox retry {name} --resend-unknown"
         ),
     ),
-    State.DROPPED: ("you took it out of the outbox", "nothing"),
+    State.DROPPED: ("you took it out, or a newer message took its place", "nothing"),
 }
 """For each state what is true, and what to do."""
 

@@ -25,7 +25,16 @@ from certmail.durable import Claims, StateError, private_folder, refuse_busy, sy
 from certmail.errors import CertmailError, DeliveryUnknown, Left, UsageError
 from certmail.events import Teller
 from certmail.message.record import read_record
-from certmail.outbox.states import FILE_NAME, IN_FLIGHT, MAY_FOLLOW, MIN_NAME, RETRIED, Entry, State
+from certmail.outbox.states import (
+    FILE_NAME,
+    IN_FLIGHT,
+    MAY_FOLLOW,
+    MIN_NAME,
+    RETRIED,
+    SHOWN_NAME,
+    Entry,
+    State,
+)
 from certmail.values import printable
 
 if TYPE_CHECKING:
@@ -41,6 +50,9 @@ SCHEMA: Final = 1
 ALREADY_SENT: Final = "OUTBOX-ALREADY-SENT"
 BALLAST_OCTETS: Final = 256 * 1024
 """Room that is given back when the disk is full, so that a verdict can still be written down."""
+
+_REPLACED_BY: Final = "replaced by "
+"""What is said of a message in whose place another was put, before the SHA-256 of that one."""
 
 _TABLE: Final = """
 CREATE TABLE IF NOT EXISTS message (
@@ -180,13 +192,14 @@ class Outbox:
                 base.execute(
                     "UPDATE message SET wire = NULL, state = ?, changed_at = ?, said = ?"
                     " WHERE number = ?",
-                    (State.DROPPED.value, now, f"replaced by {record.sha256}", before.number),
+                    (State.DROPPED.value, now, f"{_REPLACED_BY}{record.sha256}", before.number),
                 )
             base.execute(
                 "INSERT INTO message (sha256, wire, record, certificate, label, relay, state,"
                 " created_at, changed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
                 " ON CONFLICT (sha256) DO UPDATE SET wire = excluded.wire, state = excluded.state,"
-                " changed_at = excluded.changed_at, doubt = 0 WHERE state = 'dropped'",
+                " changed_at = excluded.changed_at, code = NULL, said = NULL, doubt = 0"
+                " WHERE state = 'dropped'",
                 (
                     record.sha256, wire, record.to_json(), record.certificate_sha256,
                     printable(label, limit=400), relay, State.PREPARED.value, now, now,
@@ -247,15 +260,12 @@ class Outbox:
         """
         with self._guard, _in_words(self._path):
             row = self._base.execute(
-                "SELECT wire FROM message WHERE number = ?", (number,)
+                "SELECT wire, CASE state WHEN 'dropped' THEN said END FROM message"
+                " WHERE number = ?",
+                (number,),
             ).fetchone()
         if row is None or row[0] is None:
-            raise UsageError(
-                "OUTBOX-DROPPED",
-                "the sealed bytes of this message were dropped",
-                why="only the facts about it are left",
-                next="certmail send BUNDLE seals it anew",
-            )
+            raise _dropped(row[1] if row else None)
         return bytes(row[0])
 
     def claim(self, number: int) -> bool:
@@ -313,8 +323,10 @@ class Outbox:
         """Forget the sealed bytes; of an accepted message the fact remains."""
         with self._transaction() as base:
             base.execute(
-                "UPDATE message SET wire = NULL, doubt = 0, changed_at = ?, state = CASE state"
-                " WHEN 'accepted' THEN state ELSE 'dropped' END WHERE number = ?",
+                "UPDATE message SET wire = NULL, doubt = 0, changed_at = ?,"
+                " said = CASE WHEN state IN ('accepted', 'dropped') THEN said END,"
+                " state = CASE state WHEN 'accepted' THEN state ELSE 'dropped' END"
+                " WHERE number = ?",
                 (at.isoformat(), number),
             )
 
@@ -532,6 +544,24 @@ def _entry(row: tuple[Any, ...]) -> Entry:
         )
     except (ValueError, TypeError, CertmailError):
         _refuse_damaged("one of its rows cannot be read")
+
+
+def _dropped(said: str | None) -> UsageError:
+    """Say who took the bytes away, and what there is instead."""
+    if said is not None and said.startswith(_REPLACED_BY):
+        newer = said.removeprefix(_REPLACED_BY)[:SHOWN_NAME]
+        return UsageError(
+            "OUTBOX-DROPPED",
+            "another send put a newer message in the place of this one",
+            why="a certificate is sent once, and the newer message has it",
+            next=f"certmail outbox show {newer}",
+        )
+    return UsageError(
+        "OUTBOX-DROPPED",
+        "the sealed bytes of this message were dropped",
+        why="only the facts about it are left",
+        next="certmail send BUNDLE seals it anew",
+    )
 
 
 @contextmanager

@@ -589,6 +589,27 @@ def test_an_interrupt_while_waiting_to_try_again_leaves_it_waiting(person, odd):
     assert states(person) == ["waiting"]
 
 
+def test_who_waits_with_a_message_that_another_send_replaced_is_told_of_the_other(person, odd):
+    """The waiting one may not be tried again, and its certificate needs no second sealing."""
+    odd.acts = {"mail": b"451 4.3.2 later\r\n"}
+    words = [*SEND, "--json", "-v", *odd.flags, "--wait", "60", "--first-pause", "4"]
+    running = subprocess.Popen(
+        [sys.executable, "-m", "certmail", *words],
+        env=person.environment(), cwd=person.home, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    while states(person) != ["waiting"]:
+        time.sleep(0.05)
+    odd.acts = {}
+    other = person("send", "bundle.pem", "--yes", "--json", *odd.flags)
+    assert other.status == 0, other.err
+    out, err = (stream.decode() for stream in running.communicate(timeout=60))
+    told = json.loads(out)
+    assert (running.returncode, told["code"]) == (2, "OUTBOX-DROPPED")
+    assert f"certmail outbox show {other.json['outbox']}" in told["error"]["next"]
+    assert "retry" not in told["error"]["next"] + told["todo"] + err
+    assert len(odd.messages) == 1
+
+
 @pytest.mark.parametrize(
     ("when", "what", "point", "state"),
     [

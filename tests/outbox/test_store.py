@@ -199,6 +199,26 @@ def test_a_dropped_message_has_no_bytes_and_may_come_again(box, kept, sealed, fa
     assert add(box, sealed, facts).state is State.PREPARED
 
 
+def test_a_message_that_was_replaced_names_the_newer_one(box, kept, sealed, facts):
+    """To seal it anew would be to send the certificate twice."""
+    newer = add(box, sealed, replace(facts, sha256="0" * 64), Again.REPLACE)
+    with pytest.raises(UsageError) as gone:
+        box.wire(kept.number)
+    assert gone.value.code == "OUTBOX-DROPPED"
+    assert gone.value.next == f"certmail outbox show {newer.name}"
+    box.drop(newer.number, at=NOW)
+    assert add(box, sealed, facts).said is None
+
+
+def test_no_relay_can_say_that_a_message_was_replaced(box, kept):
+    """What it said would be shown as a command to type."""
+    box.move(kept.number, State.WAITING, at=NOW, said="replaced by x; rm -r")
+    box.drop(kept.number, at=NOW)
+    with pytest.raises(UsageError) as gone:
+        box.wire(kept.number)
+    assert gone.value.next == "certmail send BUNDLE seals it anew"
+
+
 def test_what_was_accepted_stays_known_when_its_bytes_are_dropped(box, kept):
     bring(box, kept.number, State.ACCEPTED)
     box.drop(kept.number, at=NOW)
