@@ -10,12 +10,14 @@ from __future__ import annotations
 import email
 import email.policy
 import logging
+from contextlib import suppress
 from dataclasses import field
 from email.message import EmailMessage
 from typing import TYPE_CHECKING, Final
 
 import gnupg
 
+from certmail.errors import SealError
 from certmail.frozen import frozen
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 logging.getLogger("gnupg").setLevel(logging.WARNING)
 
+_LOOK_AT_GNUPG: Final = "gpgconf --check-programs, and certmail doctor; then certmail rehearse"
 _OPTIONS: Final = ["--no-options", "--disable-dirmngr", "--no-auto-key-locate"]
 
 
@@ -40,29 +43,41 @@ class Opened:
 
 
 class ReaderError(Exception):
-    """The recipient could not open the mail: a finding about the rehearsal, not about secrets."""
+    """What was delivered is not what was sent: certmail's fault, which a rehearsal is to find."""
 
 
 def make_key(home: Path, *, program: str, name: str, address: str, env: Mapping[str, str]) -> str:
-    """Make an unprotected key that dies in a day; give its fingerprint."""
+    """Make an unprotected key that dies in a day; give its fingerprint.
+
+    Raises:
+        SealError: ``REHEARSAL-NO-KEY``.
+    """
     tool = _tool(home, program=program, env=env)
-    made = tool.gen_key(
-        tool.gen_key_input(
-            key_type="EDDSA",
-            key_curve="ed25519",
-            key_usage="sign",
-            subkey_type="ECDH",
-            subkey_curve="cv25519",
-            subkey_usage="encrypt",
-            name_real=name,
-            name_email=address,
-            expire_date="1d",
-            no_protection=True,
-        )
+    wishes = tool.gen_key_input(
+        key_type="EDDSA",
+        key_curve="ed25519",
+        key_usage="sign",
+        subkey_type="ECDH",
+        subkey_curve="cv25519",
+        subkey_usage="encrypt",
+        name_real=name,
+        name_email=address,
+        expire_date="1d",
+        no_protection=True,
     )
-    if not made.fingerprint:
-        raise ReaderError("GnuPG made no key for the rehearsal")
-    return str(made.fingerprint)
+    fingerprint = ""
+    # GnuPG may end before it has read what it was told.
+    with suppress(BrokenPipeError):
+        fingerprint = str(tool.gen_key(wishes).fingerprint or "")
+    if not fingerprint:
+        raise SealError(
+            "REHEARSAL-NO-KEY",
+            "GnuPG made no key for the rehearsal",
+            why="the rehearsal signs with a key of its own and encrypts to another, so that yours"
+            " and the provider's are left alone",
+            next=_LOOK_AT_GNUPG,
+        )
+    return fingerprint
 
 
 def export_key(home: Path, fingerprint: str, *, program: str, env: Mapping[str, str]) -> bytes:
@@ -87,21 +102,22 @@ def revoked_copy(
 
 
 def open_mail(content: bytes, *, home: Path, program: str, env: Mapping[str, str]) -> Opened:
-    """Decrypt, take the sender's key from inside, and verify the signature with it."""
+    """Decrypt, take the sender's key from inside, and verify the signature with it.
+
+    Raises:
+        SealError: ``REHEARSAL-NOT-OPENED``. ReaderError: it is no encrypted mail.
+    """
     outer = _message(content)
     if outer.get_content_type() != "multipart/encrypted":
         raise ReaderError("the delivered mail is not multipart/encrypted")
     sealed = list(outer.iter_parts())[-1].get_content()
     tool = _tool(home, program=program, env=env)
-    first = tool.decrypt(sealed)
-    if first.returncode != 0 and not first.data:
-        raise ReaderError("the recipient's GnuPG could not decrypt the mail")
-    inner = _message(first.data)
+    inner = _message(_decrypted(tool, sealed).data)
     body = inner.get_body(preferencelist=("plain",))
     bundle, public_key = (part.get_content() for part in inner.iter_attachments())
     tool.import_keys(public_key)
     # Again, now that the key which the letter brought along is there to verify with.
-    second = tool.decrypt(sealed)
+    second = _decrypted(tool, sealed)
     return Opened(
         subject=str(inner["Subject"]),
         text=str(body.get_content()) if body is not None else "",
@@ -109,6 +125,20 @@ def open_mail(content: bytes, *, home: Path, program: str, env: Mapping[str, str
         signed_by=str(second.pubkey_fingerprint or ""),
         signature=str(second.status or "") if second.valid else "not valid",
         gnupg=".".join(str(number) for number in tool.version),
+    )
+
+
+def _decrypted(tool: gnupg.GPG, sealed: bytes) -> gnupg.Crypt:
+    # GnuPG may end before it has read what it was given.
+    with suppress(BrokenPipeError):
+        opened = tool.decrypt(sealed)
+        if opened.data:
+            return opened
+    raise SealError(
+        "REHEARSAL-NOT-OPENED",
+        "GnuPG did not open the mail with the throw-away key of its reader",
+        why="what the reader cannot open here, the provider might not open either",
+        next=_LOOK_AT_GNUPG,
     )
 
 

@@ -106,7 +106,8 @@ def rehearse(
     """Run the whole job; ``step`` is told, in a few words, what begins.
 
     Raises:
-        CertmailError: as a real send would, for the same reasons.
+        CertmailError: as a real send would, for the same reasons; ``REHEARSAL-NO-KEY``,
+            ``REHEARSAL-NOT-OPENED``.
     """
     with ExitStack() as stack:
         homes = tuple(stack.enter_context(throwaway_home(env)) for _ in range(5))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 
 import pytest
@@ -175,6 +176,21 @@ def test_the_rehearsal_refuses_a_bad_bundle_as_a_send_would(user, bundle):
     bundle.write_text("nothing\n")
     ran = user("rehearse", bundle)
     assert ran.status == 10
+
+
+@pytest.mark.parametrize(
+    ("fails", "code"),
+    [("--gen-key", "REHEARSAL-NO-KEY"), ("--decrypt", "REHEARSAL-NOT-OPENED")],
+)
+def test_a_rehearsal_that_gnupg_cannot_go_on_with_says_so(user, tmp_path, fails, code):
+    """The machine's fault is no bug of certmail's, and there is something to type."""
+    lame = tmp_path / "gpg"
+    real = shutil.which("gpg")
+    lame.write_text(f'#!/bin/sh\ncase "$*" in *{fails}*) exit 2;; esac\nexec {real} "$@"\n')
+    lame.chmod(0o755)
+    ran = user("rehearse", "--gnupg-program", lame)
+    assert (ran.status, ran.code) == (12, code), ran.err
+    assert "gpgconf --check-programs" in ran.err
 
 
 def test_version_and_help(user):
