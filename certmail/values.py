@@ -215,7 +215,7 @@ def printable(text: str, *, limit: int = 80) -> str:
 
     Anything unprintable becomes ``?``; more than ``limit`` characters are cut with an ellipsis.
     """
-    clean = "".join(c if c.isprintable() else "?" for c in text)
+    clean = text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)
     return clean if len(clean) <= limit else clean[: limit - 1] + "…"
 
 
