@@ -13,12 +13,12 @@ import asyncio
 import heapq
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
 from certmail.errors import CertmailError, DeliveryUnknown, RelayError
-from certmail.frozen import frozen
+from certmail.frozen import frozen, slotted
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -152,7 +152,7 @@ class OpenSession(Protocol[Offer_contra]):
         """Run one session."""
 
 
-@dataclass(slots=True)
+@slotted
 class Post(Generic[Offer]):
     """Which number is offered next, over how many connections, and when one is tried again.
 

@@ -13,12 +13,13 @@ import sys
 import threading
 import time
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final, NoReturn
 
 from certmail.errors import CertmailError, Left
+from certmail.frozen import slotted
 from certmail.values import printable
 
 if sys.platform == "win32":  # pragma: no cover - the other branch is the one the tests run on
@@ -192,7 +193,7 @@ _CLAIM_FILES: Final[dict[tuple[int, int, int], _ClaimFile]] = {}
 """By process, device and inode: a child that was forked holds none of its parent's locks."""
 
 
-@dataclass(slots=True)
+@slotted
 class _ClaimFile:
     """One open file of locks, for as long as anybody in this process uses it."""
 

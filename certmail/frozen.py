@@ -1,9 +1,10 @@
-"""Frozen, slotted dataclasses that cost little to define.
+"""Slotted dataclasses that cost little to define: frozen ones, and a few that can be changed.
 
-Comes in: a class with annotated fields. Goes out: a dataclass whose instances cannot be changed.
-What a reader knows of ``@dataclass(frozen=True, slots=True)`` holds for it: equality by class and
-values, their hash, ``repr`` without the fields that must not be shown, ``field``, ``InitVar``,
-``__post_init__``, ``fields``, ``replace`` and ``asdict``. Knows no other room.
+Comes in: a class with annotated fields. Goes out: a dataclass; of `frozen`, one whose instances
+cannot be changed. What a reader knows of ``@dataclass(frozen=True, slots=True)`` holds for it:
+equality by class and values, their hash, ``repr`` without the fields that must not be shown,
+``field``, ``InitVar``, ``__post_init__``, ``fields``, ``replace`` and ``asdict``. Of `slotted`,
+what he knows of ``@dataclass(slots=True, eq=False)``. Knows no other room.
 
 The standard decorator writes and compiles the source of half a dozen methods for each class, at
 each start of the program; with a hundred and fifty classes that was a fifth of a send. Here the
@@ -65,19 +66,25 @@ def frozen(
     repr: bool = True,
 ) -> type[T] | Callable[[type[T]], type[T]]:
     """Make a class a frozen, slotted dataclass; the switches are those of ``dataclass``."""
+    methods = _METHODS | _FREEZING | (_SHOWING if repr else {}) | (_COMPARING if eq else {})
     if made is None:
-        return partial(_freeze, kw_only=kw_only, eq=eq, shows=repr)
-    return _freeze(made, kw_only=kw_only, eq=eq, shows=repr)
+        return partial(_ready, methods=methods, kw_only=kw_only)
+    return _ready(made, methods=methods, kw_only=kw_only)
 
 
-def _freeze(made: type[T], *, kw_only: bool, eq: bool, shows: bool) -> type[T]:
+@understood(field_specifiers=(field,))
+def slotted(made: type[T], /) -> type[T]:
+    """Make a class a slotted dataclass that can be changed; two are equal if they are one."""
+    return _ready(made, methods=_METHODS | _SHOWING, kw_only=False)
+
+
+def _ready(made: type[T], *, methods: Mapping[str, object], kw_only: bool) -> type[T]:
     """Collect the fields the standard way, and add the methods that are the same for all."""
     # Where there is no docstring, the standard decorator spells a signature, which takes longer
     # than everything else.
     made.__doc__ = made.__doc__ or made.__name__
     ready = dataclass(init=False, repr=False, eq=False, slots=True, kw_only=kw_only)(made)
     own = vars(ready)
-    methods = _METHODS | (_SHOWING if shows else {}) | (_COMPARING if eq else {})
     for name, method in methods.items():
         # object's __hash__ is in the way of nothing; one that the class wrote is its own.
         if name not in own:
@@ -233,11 +240,10 @@ class _Signature:
 
 _METHODS: Final[dict[str, object]] = {
     "__init__": _init,
-    "__setattr__": _setattr,
-    "__delattr__": _delattr,
     "__getstate__": _getstate,
     "__setstate__": _setstate,
     "__signature__": _Signature(),
 }
+_FREEZING: Final[dict[str, object]] = {"__setattr__": _setattr, "__delattr__": _delattr}
 _SHOWING: Final[dict[str, object]] = {"__repr__": _repr}
 _COMPARING: Final[dict[str, object]] = {"__eq__": _eq, "__hash__": _hash}

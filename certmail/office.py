@@ -10,7 +10,7 @@ import asyncio
 import secrets
 import time
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -22,7 +22,7 @@ from certmail.delivery.probe import probe_now
 from certmail.delivery.smtp import Interruptible
 from certmail.durable import StateError, state_folder
 from certmail.errors import CertmailError, Left
-from certmail.frozen import frozen
+from certmail.frozen import frozen, slotted
 from certmail.key.renew.acceptance import require_usable_or_accepted
 from certmail.ledger.chain import SCHEMA, Ledger
 from certmail.outbox.states import Entry, State
@@ -192,7 +192,7 @@ class Once:
         return self._secret
 
 
-@dataclass(slots=True)
+@slotted
 class Doorkeeper:
     """Holds a relay against what worked with it before. ``live`` is what it offers now, if good."""
 
@@ -216,7 +216,7 @@ class Doorkeeper:
         return Offered(self.relay.mode.scheme, pin=self.relay.pin)
 
 
-@dataclass(slots=True)
+@slotted
 class Office:
     """One run's deliveries. ``heard`` is told of each verdict as it is taken down."""
 
@@ -403,7 +403,7 @@ class Office:
         return found
 
 
-@dataclass(slots=True)
+@slotted
 class Parcel:
     """One message at the counter: what the transport asks for, and tells."""
 

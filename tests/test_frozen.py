@@ -23,7 +23,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from certmail.frozen import frozen
+from certmail.frozen import frozen, slotted
 
 T = TypeVar("T")
 
@@ -226,7 +226,7 @@ def test_defining_one_compiles_no_method():
     """
     program = (
         "import builtins, sys\n"
-        "from certmail.frozen import frozen, field\n"
+        "from certmail.frozen import frozen, slotted, field\n"
         "made = []\n"
         "real = builtins.exec\n"
         "def watched(source, *a, **k):\n"
@@ -242,3 +242,22 @@ def test_defining_one_compiles_no_method():
         "sys.exit(len(made) or A(1).x != 1)\n"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_a_slotted_one_can_be_changed_and_is_equal_to_itself_alone():
+    @slotted
+    class Tally:
+        name: str
+        found: list[int] = field(default_factory=list)
+
+    one, other = Tally("a"), Tally(name="a")
+    one.found.append(1)
+    one.name = "b"
+    assert (one.name, one.found, other.found) == ("b", [1], [])
+    assert one == one  # noqa: PLR0124 - that is the question
+    assert other != Tally("a")
+    assert len({one, other}) == 2
+    with pytest.raises(AttributeError):
+        one.more = 1
+    with pytest.raises(TypeError):
+        Tally()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -18,7 +17,7 @@ from certmail.cli.json_output import echo_json, error_as_json
 from certmail.cli.progress import Counted
 from certmail.durable import StateError
 from certmail.errors import BundleError, CertmailError, UsageError
-from certmail.frozen import frozen
+from certmail.frozen import frozen, slotted
 from certmail.gnupg.homes import Homes
 from certmail.office import Handed, Office
 from certmail.outbox.states import RETRIED, Entry, State
@@ -137,7 +136,7 @@ def _check(bench: Workbench, path: str) -> Checked:
     )
 
 
-@dataclass(slots=True)
+@slotted
 class Batch:
     """One run over many bundles."""
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Final, NoReturn, Protocol
 
 from certmail.delivery.auth import Mechanism, refuse_kind
 from certmail.errors import SecretError
+from certmail.frozen import slotted
 from certmail.values import SecretKind, printable
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class Exchange(Protocol):
         """Believe a success, or raise `Unexpected` or a RelayError."""
 
 
-@dataclass(slots=True)
+@slotted
 class Scripted:
     """An exchange whose lines are known from the start: PLAIN and LOGIN."""
 
@@ -72,7 +73,7 @@ class Scripted:
             raise Unexpected("it lets us in before the password was said")
 
 
-@dataclass(slots=True)
+@slotted
 class Bearer:
     """An exchange that shows a token: OAUTHBEARER and XOAUTH2.
 

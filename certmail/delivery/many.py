@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from certmail.delivery import outcome
@@ -22,7 +21,7 @@ from certmail.delivery.session import Session
 from certmail.delivery.smtp import admit, begin, commit, no_progress, refuse_without_source
 from certmail.delivery.watch import Watch
 from certmail.errors import CertmailError, DeliveryUnknown
-from certmail.frozen import frozen
+from certmail.frozen import frozen, slotted
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -107,7 +106,7 @@ async def deliver_many(
     return Ended(reason, begun=series.begun, settled=series.settled)
 
 
-@dataclass(slots=True)
+@slotted
 class _Series:
     """The messages of one session, in their order."""
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import Enum
 from itertools import islice
 from typing import TYPE_CHECKING, Final
@@ -27,7 +27,7 @@ from certmail.delivery.smtp import (
     refuse_without_source,
 )
 from certmail.delivery.watch import BeforeSecret, Unwatched
-from certmail.frozen import frozen
+from certmail.frozen import frozen, slotted
 from certmail.recipient import CLEVER_CLOUD
 from certmail.values import printable
 
@@ -147,7 +147,7 @@ async def probe(
     return found
 
 
-@dataclass(slots=True)
+@slotted
 class _Stopwatch:
     """Passes on each stage, and remembers when it began."""
 
@@ -167,7 +167,7 @@ class _Stopwatch:
         )
 
 
-@dataclass(slots=True)
+@slotted
 class _Visit:
     """One session, and who hears of it."""
 

@@ -15,7 +15,7 @@ import asyncio
 import contextlib
 import re
 import ssl
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Final
 
 from aiosmtplib import SMTP, SMTPException
@@ -27,6 +27,7 @@ from certmail.delivery.outcome import Stage, Where
 from certmail.delivery.proxy import dial_through
 from certmail.delivery.replies import Reply, ReplyFault, VettedProtocol
 from certmail.events import Teller
+from certmail.frozen import slotted
 from certmail.submission import Mode, TlsPath
 from certmail.values import printable
 
@@ -62,7 +63,7 @@ _DEAF: Final = frozenset({220, 354, 421})
 """Last replies after which QUIT would be no SMTP: TLS, text or nothing is awaited."""
 
 
-@dataclass(slots=True)
+@slotted
 class Session:
     """One connection, how far it has come, and the steps it can take, in their order.
 

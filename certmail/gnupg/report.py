@@ -8,11 +8,12 @@ user IDs may hold U+0085 or U+2028, at which friendlier readers start a new line
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from certmail.errors import CertmailError, SealError
+from certmail.frozen import slotted
 from certmail.gnupg.homes import throwaway_home
 from certmail.gnupg.runner import Gpg, Result, run
 from certmail.key import refusals
@@ -127,7 +128,7 @@ def read_listing(listing: bytes, *, at: datetime) -> GpgKeyReport:
     )
 
 
-@dataclass(slots=True)
+@slotted
 class _Record:
     """One line of the listing, split at its colons."""
 
@@ -183,7 +184,7 @@ class _Record:
         )
 
 
-@dataclass(slots=True)
+@slotted
 class _Part:
     """A key, subkey or user ID of the listing, and the signatures under it."""
 

@@ -12,11 +12,11 @@ looked at by people before a release reads it.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final, NoReturn
 
 from certmail.errors import CertmailError, KeyRefused
-from certmail.frozen import frozen
+from certmail.frozen import frozen, slotted
 from certmail.key.armor import FRESH_COPY, refuse_secret
 from certmail.key.framing import Damage, Fault, Packet, Tag, split
 from certmail.key.material import PublicKey, read_public_key
@@ -76,7 +76,7 @@ class KeyBlock:
         return self.primary.fingerprint
 
 
-@dataclass(slots=True)
+@slotted
 class _Component:
     """A packet that carries signatures, and those found so far."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import time
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,7 +20,7 @@ import dns.nameserver
 import dns.rcode
 import dns.resolver
 
-from certmail.frozen import frozen
+from certmail.frozen import frozen, slotted
 from certmail.values import printable
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class Resolver:
     query_s: float = QUERY_S
 
 
-@dataclass(slots=True)
+@slotted
 class Inquiry:
     """Questions that share one clock: it bounds them all together, whatever their number."""
 

@@ -11,7 +11,7 @@ import os
 import ssl
 import warnings
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ from certmail.batch import classify, exit_status
 from certmail.delivery.relay import Relay
 from certmail.delivery.smtp import deliver
 from certmail.errors import CertmailError, RelayError
-from certmail.frozen import frozen
+from certmail.frozen import frozen, slotted
 from certmail.gnupg.identify import identify_key
 from certmail.key import bundled
 from certmail.key.pin import require_usable
@@ -56,7 +56,7 @@ class Refused:
     passwords_read: int
 
 
-@dataclass(slots=True)
+@slotted
 class Password:
     """A secret source that counts how often it is asked."""
 

@@ -12,12 +12,12 @@ import logging
 import socket
 import threading
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Final
 
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
-from certmail.frozen import frozen
+from certmail.frozen import frozen, slotted
 
 if TYPE_CHECKING:
     import ssl
@@ -40,7 +40,7 @@ class Delivered:
     content: bytes = field(repr=False)
 
 
-@dataclass(slots=True)
+@slotted
 class Mailbox:
     """What the server was given, and how often somebody logged in."""
 

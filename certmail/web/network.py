@@ -8,11 +8,12 @@ a server which drips or pours cannot hold the user.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Final
 
 import httpcore
 
+from certmail.frozen import slotted
 from certmail.web import addresses
 from certmail.web.failure import NotFetched, Reason
 
@@ -26,7 +27,7 @@ MAX_ADDRESSES: Final = 4
 _MAX_READ: Final = 65536
 
 
-@dataclass(slots=True)
+@slotted
 class Budget:
     """What is left of the time and the octets that one address may take, redirects included."""
 
@@ -60,7 +61,7 @@ class Budget:
             raise NotFetched(Reason.TOO_LARGE)
 
 
-@dataclass(slots=True)
+@slotted
 class GuardedBackend(httpcore.NetworkBackend):
     """Resolves a name once, looks at the addresses, and connects to those and no others.
 
@@ -109,7 +110,7 @@ class GuardedBackend(httpcore.NetworkBackend):
         raise httpcore.ConnectError("a server is a host")
 
 
-@dataclass(slots=True)
+@slotted
 class _BoundedStream(httpcore.NetworkStream):
     """A stream whose every step is under the budget."""
 

@@ -7,7 +7,7 @@ for the check to judge. Must not judge itself. Knows the order of RFC 8446 §4.4
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from certmail.bundle import broken, chain, der, key, pem, x509
@@ -19,7 +19,7 @@ from certmail.bundle.der import Shape
 from certmail.bundle.pem import Block
 from certmail.bundle.x509 import Certificate, Issued
 from certmail.errors import BundleError
-from certmail.frozen import frozen
+from certmail.frozen import frozen, slotted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +36,7 @@ class Arranged:
     changes: tuple[Change, ...]
 
 
-@dataclass(slots=True)
+@slotted
 class _Ordered:
     """Certificates in their final order, and what that took."""
 

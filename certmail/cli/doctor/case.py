@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from certmail.cli.doctor.look import Skipped
 from certmail.cli.wiring import Workbench
-from certmail.frozen import frozen
+from certmail.frozen import frozen, slotted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,7 +48,7 @@ class Wish:
     seconds: float
 
 
-@dataclass(slots=True)
+@slotted
 class Case:
     """One examination."""
 

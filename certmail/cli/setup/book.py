@@ -7,13 +7,13 @@ and are written with the step they belong to.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from certmail.frozen import frozen
+from certmail.frozen import frozen, slotted
 from certmail.settings import file as settings_file
 from certmail.settings.keys import SECRET_SOURCES
 from certmail.settings.resolve import Settings, Source, resolve, settings_path
@@ -75,7 +75,7 @@ class Step:
     problems: tuple[Problem, ...] = ()
 
 
-@dataclass(slots=True)
+@slotted
 class Book:
     """The settings as they are now, and how to change them."""
 

@@ -12,11 +12,11 @@ and drops the rest: a copy from a source is evidence, not an order.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Final
 
 from certmail.errors import KeyRefused
-from certmail.frozen import frozen
+from certmail.frozen import frozen, slotted
 from certmail.key import armor, refusals
 from certmail.key.framing import Damage, Packet, Tag, split
 from certmail.key.keyblock import MAX_USER_ID_BYTES, read_key_block
@@ -44,7 +44,7 @@ class Copy:
     ignored: tuple[str, ...] = ()
 
 
-@dataclass(slots=True)
+@slotted
 class _Bag:
     """What lies in a copy, before anything is verified."""
 
