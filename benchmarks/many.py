@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
-from benchmarks.measure import once
+from benchmarks.measure import apart, once
 from benchmarks.opened import NOT_DONE, proofs
 from benchmarks.peers import contenders
 from benchmarks.place import PASSWORD, RECIPIENT, SENDER, USER, write_bundles
@@ -50,30 +50,44 @@ def batch(place: Place, *, signer: str, count: int, rounds: int = 3) -> Table:
     )  # fmt: skip
     ways: dict[str, Callable[[], float]] = {
         "certmail send folder/": lambda: _certmail(place, send),
+        "floor of a batch": lambda: (
+            once(
+                (
+                    sys.executable,
+                    str(place.root / f"peers-implicit-{port}-{signer}/floor_of_many.py"),
+                    str(folder),
+                ),
+                env=place.environment,
+                cwd=place.root,
+            ).wall_ms
+            / 1e3
+        ),
         "gpg alone: sign, encrypt": lambda: _gpg(place, signer, letter, count, verify=False),
         "gpg alone: sign, verify, encrypt": lambda: _gpg(place, signer, letter, count, verify=True),
     }
     for name, one in those.items():
-        if name not in {"certmail", "floor", *failed}:
+        if name not in {"certmail", "floor", "check, then floor", *failed}:
             ways[f"{name} in a loop"] = lambda one=one: _loop(place, one, folder)  # type: ignore[misc]
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(rounds):
         for name, way in ways.items():
             place.forget_relays()
             seconds[name].append(way())
+            _forget_homes(place)
     rate = {name: count / median(found) for name, found in seconds.items()}
     ours = rate["certmail send folder/"]
     table = Table(
         f"batch-{signer}", f"{count} bundles, signed with {signer}",
         f"Messages a second. GnuPG's ceiling is reached by {WORKERS} workers that do nothing but run"
         " it, each with a home of its own; verifying is what certmail does with each signature before"
-        " it encrypts. certmail also checks, proves, keeps and delivers, on the same processors as the"
-        " relay.",
+        " it encrypts. The floor signs, verifies, encrypts, keeps and delivers on the same packages and"
+        " the same processors, and checks nothing.",
         ("way", "messages/s", "ms a message", "certmail ÷ it"), unit="messages/s",
     )  # fmt: skip
     for name, found in rate.items():
         table.rows.append((name, f"{found:.1f}", f"{1e3 / found:.1f}", f"{ours / found:.2f}"))
         table.bars.append((name, found))
+    table.aim("at least 0.5 × the floor", ours / rate["floor of a batch"], 0.5, at_least=True)
     table.aim("at least 0.9 × gpg alone: sign, encrypt", ours / rate["gpg alone: sign, encrypt"], 0.9, at_least=True)  # fmt: skip
     loops = [found for name, found in rate.items() if name.endswith("loop")]
     table.aim("at least 3 × the best peer in a loop", ours / max(loops), 3, at_least=True)
@@ -97,12 +111,11 @@ def memory(place: Place, *, counts: Sequence[int]) -> Table:
             *place.certmail, "--config", str(settings),
             "send", str(folder), "--yes", "--json", "--connections", str(WORKERS),
         )  # fmt: skip
-        peak, seconds, cpu = _peak(place, send)
-        peaks.append(peak)
-        table.rows.append(
-            (f"{count}", f"{peak:.1f}", f"{1e3 * seconds / count:.1f}", f"{1e3 * cpu / count:.1f}")
-        )
-        table.bars.append((f"{count} bundles", peak))
+        cost = apart(send, env=place.environment, cwd=place.root)
+        peaks.append(cost.peak_mib)
+        each = (f"{cost.wall_ms / count:.1f}", f"{cost.cpu_ms / count:.1f}")
+        table.rows.append((f"{count}", f"{cost.peak_mib:.1f}", *each))
+        table.bars.append((f"{count} bundles", cost.peak_mib))
     table.aim(f"peak of {counts[-1]} at most 1.1 × that of {counts[0]}", peaks[-1] / peaks[0], 1.1)
     return table
 
@@ -231,10 +244,12 @@ def _gpg(place: Place, signer: str, letter: bytes, count: int, *, verify: bool) 
     began = time.perf_counter()
     with ThreadPoolExecutor(WORKERS) as pool:
         list(pool.map(each, range(count)))
-    took = time.perf_counter() - began
+    return time.perf_counter() - began
+
+
+def _forget_homes(place: Place) -> None:
     for left in (place.root / "run").glob("bare-*"):
         shutil.rmtree(left, ignore_errors=True)
-    return took
 
 
 def _out(place: Place, *words: object, stdin: bytes = b"") -> bytes:
@@ -248,29 +263,6 @@ def _out(place: Place, *words: object, stdin: bytes = b"") -> bytes:
     if done.returncode:
         raise RuntimeError(done.stderr.decode())
     return done.stdout
-
-
-def _peak(place: Place, words: Sequence[str]) -> tuple[float, float, float]:
-    """Give peak MiB, seconds and CPU seconds; the wrapper keeps our own size out of the first."""
-    wrapper = (
-        sys.executable, "-S", "-c",
-        "import os, resource, sys\n"
-        "pid = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ,"
-        " file_actions=[(os.POSIX_SPAWN_OPEN, 1, '/dev/null', os.O_WRONLY, 0)])\n"
-        "_, status, used = os.wait4(pid, 0)\n"
-        "print(used.ru_maxrss, used.ru_utime + used.ru_stime)\n"
-        "sys.exit(os.waitstatus_to_exitcode(status))\n",
-        *words,
-    )  # fmt: skip
-    began = time.perf_counter()
-    done = subprocess.run(
-        wrapper, env=place.environment, cwd=place.root, capture_output=True, text=True, check=False
-    )
-    took = time.perf_counter() - began
-    if done.returncode:
-        raise RuntimeError(done.stderr[-2000:])
-    peak, cpu = done.stdout.split()
-    return int(peak) / 1024, took, float(cpu)
 
 
 def _raw_tls(wire: bytes, place: Place) -> None:

@@ -1,4 +1,4 @@
-"""Run commands in turns and take down what each cost: wall time, CPU time, peak memory.
+"""Run commands in turns and take down what each cost: wall time, CPU time; and peak memory apart.
 
 All contenders run once before the next round begins, so that a machine that is busy for a while is
 busy for all of them; ratios are taken from medians of one run.
@@ -7,8 +7,10 @@ busy for all of them; ratios are taken from medians of one run.
 from __future__ import annotations
 
 import os
+import shutil
 import statistics
 import subprocess
+import sys
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -24,7 +26,8 @@ class Cost:
 
     wall_ms: float
     cpu_ms: float
-    peak_mib: float
+    peak_mib: float = 0.0
+    """The largest resident size of any one process; measured by `apart` alone."""
 
 
 @dataclass
@@ -43,11 +46,6 @@ class Measured:
     def cpu_ms(self) -> float:
         """The median, of the command and what it waited for (an agent's is not in it)."""
         return statistics.median(cost.cpu_ms for cost in self.costs)
-
-    @property
-    def peak_mib(self) -> float:
-        """The median of the largest resident size of any one process."""
-        return statistics.median(cost.peak_mib for cost in self.costs)
 
     @property
     def spread(self) -> str:
@@ -73,7 +71,37 @@ def once(words: Sequence[str], *, env: Mapping[str, str], cwd: Path) -> Cost:
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise RuntimeError(f"{words[:4]} ended with {process.returncode}: {said[-2000:].decode()}")
-    return Cost(wall * 1e3, (used.ru_utime + used.ru_stime) * 1e3, used.ru_maxrss / 1024)
+    return Cost(wall * 1e3, (used.ru_utime + used.ru_stime) * 1e3)
+
+
+_APART = (
+    "import os, resource, sys\n"
+    "pid = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ,"
+    " file_actions=[(os.POSIX_SPAWN_OPEN, 1, '/dev/null', os.O_WRONLY, 0)])\n"
+    "_, status, used = os.wait4(pid, 0)\n"
+    "print(used.ru_maxrss, used.ru_utime + used.ru_stime)\n"
+    "sys.exit(os.waitstatus_to_exitcode(status))\n"
+)
+
+
+def apart(words: Sequence[str], *, env: Mapping[str, str], cwd: Path) -> Cost:
+    """Run one command below a small process: a child's peak begins with its parent's size.
+
+    Raises:
+        RuntimeError: it failed.
+    """
+    program = shutil.which(words[0], path=env["PATH"]) or words[0]
+    began = time.perf_counter()
+    done = subprocess.run(
+        (sys.executable, "-S", "-c", _APART, program, *words[1:]),
+        env=dict(env), cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    wall = time.perf_counter() - began
+    if done.returncode:
+        raise RuntimeError(f"{words[:4]} ended with {done.returncode}: {done.stderr[-2000:]}")
+    peak, cpu = done.stdout.split()
+    return Cost(wall * 1e3, float(cpu) * 1e3, int(peak) / 1024)
 
 
 def in_turns(

@@ -7,11 +7,13 @@ same password, and send the same bundle as an attachment of a PGP/MIME or inline
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from benchmarks.floors import FLOOR, FLOOR_OF_MANY
 from benchmarks.place import PASSWORD, RECIPIENT, SENDER, USER
 from certmail.submission import Mode
 
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from benchmarks.place import Place
+from benchmarks.place import Place
 
 SHELL: Final = """\
 set -euo pipefail
@@ -139,65 +141,6 @@ with relay:
 """
 
 
-FLOOR: Final = """\
-# The packages and programs that certmail stands on, doing what nobody can leave out, and no more.
-import asyncio, base64, hashlib, json, os, secrets, sqlite3, ssl, subprocess, sys, tempfile, tomllib
-from email.message import EmailMessage
-from pathlib import Path
-import aiosmtplib, click
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
-
-pem = Path(sys.argv[1]).read_bytes()
-load_pem_private_key(pem, None, unsafe_skip_rsa_key_validation=True)
-x509.load_pem_x509_certificates(pem)
-part = EmailMessage()
-part.set_content("The certificate for the site.")
-part.add_attachment(pem, maintype="application", subtype="x-pem-file", filename="bundle.pem")
-
-def gpg(*words, stdin=b""):
-    return subprocess.run(["gpg", "--batch", "--quiet", *words], input=stdin, capture_output=True,
-                          check=True).stdout
-
-gpg("--version")
-gpg("--with-colons", "--list-secret-keys")
-public = gpg("--export", "{signer}")
-signed = gpg("-z", "0", "--local-user", "{signer}", "--sign", stdin=part.as_bytes())
-with tempfile.TemporaryDirectory(dir="{run}") as home:
-    apart = ("--homedir", home, "--no-autostart", "--trust-model", "always", "--no-default-keyring")
-    Path(home, "a").write_bytes(public)
-    Path(home, "b").write_bytes(gpg("--export", "{fingerprint}"))
-    gpg(*apart, "--keyring", home + "/a", "--verify", stdin=signed)
-    sealed = gpg(*apart, "--keyring", home + "/b", "--no-literal", "--armor",
-                 "--recipient", "{fingerprint}", "--encrypt", stdin=signed)
-mark = secrets.token_hex(16)
-mail = "\\r\\n".join([
-    "From: {sender}", "To: {recipient}", "Subject: ...", "MIME-Version: 1.0",
-    'Content-Type: multipart/encrypted; protocol="application/pgp-encrypted"; boundary=' + mark, "",
-    "--" + mark, "Content-Type: application/pgp-encrypted", "", "Version: 1", "",
-    "--" + mark, "Content-Type: application/octet-stream", "",
-    *sealed.decode().splitlines(), "--" + mark + "--", ""])
-kept = sqlite3.connect("{root}/kept")
-kept.execute("create table if not exists kept(mail)")
-with kept:
-    kept.execute("insert into kept values(?)", (mail,))
-
-async def hand_over():
-    relay = aiosmtplib.SMTP(
-        hostname="localhost", port={port}, local_hostname="[127.0.0.1]", use_tls={implicit},
-        start_tls=False if {implicit} else True,
-        tls_context=ssl.create_default_context(cafile="{ca}"))
-    await relay.connect()
-    await relay.ehlo()
-    await relay.auth_plain("{user}", subprocess.run(
-        ["cat", "{root}/password"], capture_output=True, check=True).stdout.decode().strip())
-    await relay.sendmail("{sender}", ["{recipient}"], mail)
-    await relay.quit()
-
-asyncio.run(hand_over())
-"""
-
-
 @dataclass(frozen=True)
 class Contender:
     """A way to send one bundle: the command, to which the bundle's path is added."""
@@ -238,6 +181,7 @@ def contenders(place: Place, *, mode: Mode, port: int, signer: str) -> tuple[Con
     _private(folder / "with_envelope.py", ENVELOPE.format(**words))
     _private(folder / "minimal.py", MINIMAL.format(**words))
     _private(folder / "floor.py", FLOOR.format(**words))
+    _private(folder / "floor_of_many.py", FLOOR_OF_MANY.format(**words))
     settings = folder / "certmail.toml"
     _private(settings, place.settings(mode=mode, port=port, signer=signer))
     made: list[tuple[str, str, Callable[[], bool], tuple[str, ...]]] = [
@@ -252,6 +196,16 @@ def contenders(place: Place, *, mode: Mode, port: int, signer: str) -> tuple[Con
             "certmail's packages and programs doing what nobody can leave out",
             lambda: True,
             (sys.executable, str(folder / "floor.py"), "BUNDLE"),
+        ),
+        (
+            "check, then floor",
+            "certmail check as a command of its own, and then the floor",
+            lambda: True,
+            (
+                "bash", "-c",
+                f'"$@" check "$0" && exec {shlex.join((sys.executable, str(folder / "floor.py")))} "$0"',
+                "BUNDLE", *place.certmail,
+            ),
         ),
         (
             "shell",
