@@ -15,7 +15,6 @@ import time
 from contextlib import contextmanager, suppress
 from dataclasses import field
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final, NoReturn
 
 from certmail.errors import CertmailError, Left
@@ -29,18 +28,12 @@ else:
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 LOCK_PATIENCE_S: Final = 30.0
 """How long to wait for another certmail to write its line."""
 
 _PAUSE_S: Final = 0.02
-
-
-def state_folder() -> Path:
-    """Tell where certmail remembers things for this user; asking for it opens nothing."""
-    import platformdirs  # noqa: PLC0415 - not needed where a folder is handed in
-
-    return Path(platformdirs.user_state_dir("certmail", appauthor=False))
 
 
 class StateError(CertmailError):

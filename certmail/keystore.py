@@ -18,15 +18,16 @@ import time
 from contextlib import contextmanager
 from dataclasses import asdict, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from certmail.errors import KeyRefused
 from certmail.frozen import frozen
+from certmail.places import data_folder
 from certmail.values import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from certmail.values import Fingerprint
 
@@ -201,9 +202,7 @@ class Keystore:
 
 def usual_folder() -> Path:
     """Tell where stored copies lie."""
-    import platformdirs  # noqa: PLC0415 - as in the settings: not needed where a folder is given
-
-    return Path(platformdirs.user_data_dir("certmail", appauthor=False)) / "keys"
+    return data_folder() / "keys"
 
 
 def _spell(stored: Stored, *, fingerprint: Fingerprint) -> str:

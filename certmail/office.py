@@ -20,7 +20,7 @@ from certmail.delivery.many import deliver_many
 from certmail.delivery.outcome import Receipt, Stage
 from certmail.delivery.probe import probe_now
 from certmail.delivery.smtp import Interruptible
-from certmail.durable import StateError, state_folder
+from certmail.durable import StateError
 from certmail.errors import CertmailError, Left
 from certmail.frozen import frozen, slotted
 from certmail.key.renew.acceptance import require_usable_or_accepted
@@ -34,6 +34,7 @@ from certmail.outbox.store import (
     open_outbox,
     still_unknown,
 )
+from certmail.places import state_folder
 from certmail.ratchet import Offered, Ratchet
 
 if TYPE_CHECKING:

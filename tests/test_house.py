@@ -52,8 +52,9 @@ EDGES = (
 
 # Tools of the edges. One keeps state: files, folders and locks, and nothing of what is in them.
 # Another fetches: addresses and octets, and nothing of what they mean. The third tells what was
-# done. The last holds signals back for a moment.
-TOOLS = ("durable", "web", "events", "held")
+# done. The next holds signals back for a moment. The last
+# tells which folders are a user's.
+TOOLS = ("durable", "web", "events", "held", "places")
 
 # What every room may import, as it may the standard library.
 LANGUAGE = ("ahead", "frozen")
@@ -66,6 +67,7 @@ ARROWS = {
     "recipient": ("values",),
     "submission": (),
     "held": (),
+    "places": (),
     "providers": ("submission",),
     "bundle": ("errors", "values", "recipient"),
     "key": ("errors", "values", "recipient"),
@@ -76,10 +78,10 @@ ARROWS = {
     "gnupg": ("errors", "values", "recipient", "key", "message", "events", "held"),
     "delivery": ("errors", "values", "submission", "recipient", "key", "message", "events"),
     "secrets": ("errors", "values", "events", "held"),
-    "settings": ("errors", "values", "submission", "durable"),
+    "settings": ("errors", "values", "submission", "durable", "places"),
     "lineage": ("errors", "values", "bundle", "web"),
     "keysources": ("errors", "values", "recipient", "web", "events"),
-    "keystore": ("errors", "values"),
+    "keystore": ("errors", "values", "places"),
     "inspection": ("errors", "values"),
     "lookups": ("errors", "values", "bundle", "web"),
     "challenge": ("errors", "values", "acme", "web"),
@@ -134,6 +136,7 @@ FOREIGN = {
     "keyring": ("certmail.secrets",),
     "tempfile": ("certmail.gnupg.homes", "certmail.rehearsal"),
     "tomllib": ("certmail.settings",),
+    "platformdirs": ("certmail.places",),
     "sqlite3": ("certmail.outbox",),
     "fcntl": ("certmail.durable", "certmail.keystore"),
     "msvcrt": ("certmail.durable", "certmail.keystore"),

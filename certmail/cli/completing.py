@@ -53,8 +53,8 @@ class Offered(StringParamType):
 
             yield from ((code, "") for code in code_pages())
         elif self.words == ["NAME"] and ctx.command_path.startswith("certmail outbox"):
-            from certmail.durable import state_folder
             from certmail.outbox.glance import names
+            from certmail.places import state_folder
 
             yield from names(state_folder() / "outbox")
 

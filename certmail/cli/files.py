@@ -227,7 +227,7 @@ def _refuse_output(path: str, fault: Exception) -> NoReturn:
 
 def record_path(sha256: str) -> Path:
     """Tell where the record of a sealed message lies."""
-    from certmail.durable import state_folder
+    from certmail.places import state_folder
 
     return state_folder() / "sealed" / f"{sha256}.json"
 

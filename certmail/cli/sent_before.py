@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from certmail.bundle.further import Sent
+    from certmail.ledger.expiry import Due
 
 
 def sent_before() -> tuple[Sent, ...]:
@@ -15,13 +18,12 @@ def sent_before() -> tuple[Sent, ...]:
     log itself.
     """
     from certmail.bundle.further import Sent
-    from certmail.durable import state_folder
     from certmail.errors import CertmailError
-    from certmail.ledger.chain import Ledger
-    from certmail.ledger.expiry import accepted
+    from certmail.places import state_folder
 
+    log = state_folder() / "log"
     try:
-        known = accepted(Ledger(state_folder() / "log").records())
+        known = _accepted(log) if log.is_dir() else []
     except (CertmailError, OSError):
         return ()
     return tuple(
@@ -34,3 +36,11 @@ def sent_before() -> tuple[Sent, ...]:
         )
         for one in known
     )
+
+
+def _accepted(log: Path) -> list[Due]:
+    # Who never sent anything waits for none of this.
+    from certmail.ledger.chain import Ledger
+    from certmail.ledger.expiry import accepted
+
+    return accepted(Ledger(log).records())

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, Generic, NoReturn, TypeVar, cast
 
 from certmail.errors import CertmailError, SettingsError
 from certmail.frozen import frozen
+from certmail.places import settings_folder
 from certmail.settings import file as settings_file
 from certmail.settings.keys import (
     COMMANDS,
@@ -175,9 +176,7 @@ def settings_path(environ: Mapping[str, str], config: str | None) -> Path:
 
 def usual_path() -> Path:
     """Tell where the settings file lies when nothing names another."""
-    import platformdirs  # noqa: PLC0415 - not needed where --config names the file
-
-    return Path(platformdirs.user_config_dir("certmail", appauthor=False)) / "config.toml"
+    return settings_folder() / "config.toml"
 
 
 def resolve(

@@ -17,9 +17,9 @@ from certmail import office
 from certmail.delivery import probe
 from certmail.delivery.probe import Depth, Probed, probe_now
 from certmail.delivery.relay import Relay, Timeouts
-from certmail.durable import state_folder
 from certmail.errors import CertmailError, RelayError, SecretError
 from certmail.message.seal import SealedMessage
+from certmail.places import state_folder
 from certmail.ratchet import Offered, Ratchet
 from certmail.submission import Mode
 from certmail.values import Address, Hostname

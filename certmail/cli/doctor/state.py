@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 from certmail import office
 from certmail.cli.doctor.look import Seen, note, ok
-from certmail.durable import StateError, private_folder, state_folder
+from certmail.durable import StateError, private_folder
 from certmail.outbox.states import State
+from certmail.places import state_folder
 from certmail.values import printable
 
 if TYPE_CHECKING:
