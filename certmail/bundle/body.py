@@ -7,7 +7,6 @@ and the headers of RFC 1421 §4.6.1.1. Nothing it gathers is part of its represe
 
 from __future__ import annotations
 
-import base64
 import binascii
 import re
 from typing import TYPE_CHECKING, Final
@@ -146,7 +145,7 @@ def _octets(text: str, lines: tuple[int, int]) -> bytes | Finding:
     except binascii.Error:
         octets = b""
     # RFC 4648 §3.5: pad bits "MUST be set to zero by conforming encoders".
-    if base64.b64encode(octets) != text.encode("ascii"):
+    if binascii.b2a_base64(octets, newline=False) != text.encode("ascii"):
         return _padding(lines, "the end of the body is not canonical base64")
     return octets
 
