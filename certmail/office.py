@@ -18,7 +18,6 @@ from certmail import walk
 from certmail.batch import Backoff, Outcome, Post, classify, exit_status
 from certmail.delivery.many import deliver_many
 from certmail.delivery.outcome import Receipt, Stage
-from certmail.delivery.probe import probe_now
 from certmail.delivery.smtp import Interruptible
 from certmail.durable import StateError
 from certmail.errors import CertmailError, Left
@@ -546,6 +545,8 @@ def visit(
     Raises:
         RelayError: ``RATCHET-WEAKER``, or as a delivery does. SecretError: there is no password.
     """
+    from certmail.delivery.probe import probe_now  # noqa: PLC0415 - a delivery is no visit
+
     door = Doorkeeper(relay, ratchet())
     door.before_dial()
     return probe_now(

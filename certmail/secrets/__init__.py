@@ -15,18 +15,18 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from certmail.errors import SecretError
 from certmail.frozen import frozen
-from certmail.secrets.command import CommandOutput
-from certmail.secrets.credential import USUAL_NAME, Credential, credential
-from certmail.secrets.file import PasswordFile
-from certmail.secrets.keyring import KeyringEntry
-from certmail.secrets.prompt import Prompt, has_terminal
-from certmail.secrets.stdin import StandardInput
 from certmail.values import SecretKind, SecretSource, printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from certmail.secrets.command import CommandOutput
+    from certmail.secrets.credential import Credential
+    from certmail.secrets.file import PasswordFile
+    from certmail.secrets.keyring import KeyringEntry
+    from certmail.secrets.prompt import Prompt
+    from certmail.secrets.stdin import StandardInput
     from certmail.values import Secret
 
 SERVICE_PREFIXES: Final = {
@@ -72,6 +72,8 @@ class Account(Protocol):
 
 def from_keyring(account: Account, kind: SecretKind = SecretKind.PASSWORD) -> KeyringEntry:
     """Name the account's entry in the system's keyring."""
+    from certmail.secrets.keyring import KeyringEntry
+
     return KeyringEntry(
         service=SERVICE_PREFIXES[kind] + account.url, user=account.user or "", kind=kind
     )
@@ -79,26 +81,36 @@ def from_keyring(account: Account, kind: SecretKind = SecretKind.PASSWORD) -> Ke
 
 def from_command(words: Sequence[str], kind: SecretKind = SecretKind.PASSWORD) -> CommandOutput:
     """Name a command whose first line of output is the secret."""
+    from certmail.secrets.command import CommandOutput
+
     return CommandOutput(tuple(words), kind=kind)
 
 
 def from_prompt(account: Account, kind: SecretKind = SecretKind.PASSWORD) -> Prompt:
     """Name the person at the terminal."""
+    from certmail.secrets.prompt import Prompt
+
     return Prompt(f"{kind.value.capitalize()} of {account.user} at {account.url}: ", kind)
 
 
 def from_file(path: Path) -> PasswordFile:
     """Name a file that only its owner can read."""
+    from certmail.secrets.file import PasswordFile
+
     return PasswordFile(path)
 
 
 def from_credential(name: str, env: Mapping[str, str]) -> Credential:
     """Name a credential that systemd hands to the unit."""
+    from certmail.secrets.credential import credential
+
     return credential(name, env)
 
 
 def from_standard_input(kind: SecretKind = SecretKind.PASSWORD) -> StandardInput:
     """Name what is piped in."""
+    from certmail.secrets.stdin import StandardInput
+
     return StandardInput(kind)
 
 
@@ -114,6 +126,8 @@ def from_usual_places(account: Account, kind: SecretKind, env: Mapping[str, str]
     keyring; where the keyring holds nothing, the person at the terminal. A token comes from no
     credential.
     """
+    from certmail.secrets.credential import USUAL_NAME, credential
+
     handed = credential(USUAL_NAME, env)
     if kind is SecretKind.PASSWORD and handed.is_there:
         return handed
@@ -169,6 +183,8 @@ class _KeyringOrPrompt:
 
     def foresee(self) -> str:
         """Say which keyring would be asked, or that a person would."""
+        from certmail.secrets.prompt import has_terminal
+
         try:
             name = replace(self.keyring, deadline_s=LOOK_S).look()
         except SecretError as error:
@@ -179,6 +195,8 @@ class _KeyringOrPrompt:
 
     def read(self) -> Secret:
         """Read from the keyring, or ask."""
+        from certmail.secrets.prompt import has_terminal
+
         try:
             return self.keyring.read()
         except SecretError as error:

@@ -23,7 +23,7 @@ from tests.peers import need
 if TYPE_CHECKING:
     from pathlib import Path
 
-MODULES = {"--version": 60, "--help": 130, "check": 270, "check of no PEM": 165, "send": 460}
+MODULES = {"--version": 60, "--help": 130, "check": 270, "check of no PEM": 165, "send": 450}
 """All modules that a run imports, the interpreter's own included."""
 
 UNNEEDED_IN_A_CHECK = (
@@ -38,6 +38,7 @@ UNNEEDED_WITHOUT_PEM = (
 UNNEEDED_IN_A_SEND = (
     *("rich", "httpx", "httpcore", "keyring", "yaml", "scramp", "asn1crypto", "dns", "tomlkit"),
     *("aiosmtpd", "certmail.rehearsal", "certmail.keysources", "certmail.web", "certmail.names"),
+    *("platformdirs", "tomllib", "getpass", "certmail.delivery.probe", "certmail.secrets.keyring"),
 )
 
 PROGRAMS_OF_A_SEND = [
