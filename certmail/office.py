@@ -10,7 +10,7 @@ import asyncio
 import secrets
 import time
 from contextlib import contextmanager
-from dataclasses import asdict, field, replace
+from dataclasses import asdict, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -59,6 +59,18 @@ _RELAYS: Final = {
     "spki_sha256": "relay_spki_sha256",
     "relay": "relay_address",
 }
+
+_TOLD_ALIKE: Final = tuple(
+    each.name
+    for each in fields(Receipt)
+    if each.name not in {"accepted_at", "tls", "mechanism", "sha256", "size"}
+)
+_TOLD_OF_A_RECEIPT: Final = (
+    *("accepted_at", *_TOLD_ALIKE),
+    *("tls_version", "cipher", "certificate_sha256", "spki_sha256"),
+    *("auth_mechanism", "message_sha256", "octets"),
+)
+"""In the order of `receipt_as_json`."""
 
 _STATES: Final = {
     Outcome.ACCEPTED: State.ACCEPTED,
@@ -218,7 +230,7 @@ class Doorkeeper:
 
 @slotted
 class Office:
-    """One run's deliveries. ``heard`` is told of each verdict as it is taken down."""
+    """One run's deliveries. ``heard`` is told of each verdict as it is taken down; none is kept."""
 
     bench: Bench
     outbox: Outbox
@@ -230,7 +242,6 @@ class Office:
     speak_for_unknown: bool = False
     heard: Callable[[Handed], None] = lambda _: None
     progress: Callable[[Stage], None] | None = None
-    handed: dict[int, Handed] = field(default_factory=dict)
     post: Post[Parcel] = field(init=False)
     log: Ledger = field(default_factory=ledger)
     ratchet: Ratchet = field(default_factory=ratchet)
@@ -299,7 +310,8 @@ class Office:
     def _open(self, number: int) -> Parcel | None:
         """Take a message out of the outbox and judge it as of now; None if it may not be sent."""
         if not self.outbox.claim(number):
-            self.tell(Handed(self.outbox.entry(number), Outcome.NOT_SENT, error=self._busy(number)))
+            busy = self.outbox.entry(number)
+            self.heard(Handed(busy, Outcome.NOT_SENT, error=in_flight(busy)))
             return None
         entry = self.outbox.entry(number)
         try:
@@ -310,7 +322,7 @@ class Office:
             require_usable_or_accepted(sealed.pinned, self.key.accepted)
         except CertmailError as error:
             self.outbox.give_back(number)
-            self.tell(Handed(entry, _standing(entry, error), error=error))
+            self.heard(Handed(entry, _standing(entry, error), error=error))
             return None
         return Parcel(self, entry, sealed)
 
@@ -320,9 +332,6 @@ class Office:
             raise already_sent(entry)
         if entry.state is State.UNKNOWN and not self.speak_for_unknown:
             raise still_unknown(entry)
-
-    def _busy(self, number: int) -> CertmailError:
-        return in_flight(self.outbox.entry(number))
 
     def _pinned(self) -> PinnedKey:
         """Give the recipient's key, judged not long ago."""
@@ -360,18 +369,25 @@ class Office:
             unlogged=entry.attempts if logs else 0,
             left=left,
         )
+        moved = self.outbox.entry(number)
         if facts is not None:
-            self.log.append(facts_of(self.outbox.entry(number), facts), left=left)
+            self.log.append(facts_of(moved, facts), left=left)
             self.outbox.logged(number)
         if receipt is not None and self.door.live is not None:
             self.ratchet.remember(self.relay.host.text, self.door.live, at=now)
         self.outbox.give_back(number)
-        self.tell(Handed(self.outbox.entry(number), outcome, receipt, error, again_at))
+        self.heard(Handed(moved, outcome, receipt, error, again_at))
 
-    def tell(self, handed: Handed) -> None:
-        """Remember what came of a message, and tell whoever draws."""
-        self.handed[handed.entry.number] = handed
-        self.heard(handed)
+    def remembering(self) -> dict[int, Handed]:
+        """Give what came of each message by its number, as it is heard: for few messages."""
+        heard, known = self.heard, {}
+
+        def remember(handed: Handed) -> None:
+            known[handed.entry.number] = handed
+            heard(handed)
+
+        self.heard = remember
+        return known
 
     def facts_before_the_dot(self) -> dict[str, Any]:
         """Gather what is known of the connection before there is a verdict."""
@@ -459,10 +475,9 @@ def facts_of(entry: Entry, facts: Any) -> dict[str, Any]:
 
 def receipt_as_json(receipt: Receipt) -> dict[str, Any]:
     """Give a receipt as JSON values; what the transport learns to report comes along."""
-    known = {"accepted_at", "tls", "mechanism", "sha256", "size"}
     return {
         "accepted_at": receipt.accepted_at.isoformat(),
-        **{name: value for name, value in asdict(receipt).items() if name not in known},
+        **{name: getattr(receipt, name) for name in _TOLD_ALIKE},
         "tls_version": receipt.tls.version,
         "cipher": receipt.tls.cipher,
         "certificate_sha256": receipt.tls.leaf_sha256,
@@ -471,6 +486,11 @@ def receipt_as_json(receipt: Receipt) -> dict[str, Any]:
         "message_sha256": receipt.sha256,
         "octets": receipt.size,
     }
+
+
+def receipt_of(entry: Entry) -> dict[str, Any]:
+    """Give, of an accepted message, what `receipt_as_json` gave of its receipt."""
+    return {name: entry.facts.get(_RELAYS.get(name, name)) for name in _TOLD_OF_A_RECEIPT}
 
 
 def _tls_as_json(tls: TlsFacts) -> dict[str, Any]:
@@ -487,7 +507,7 @@ def outcome_of(error: CertmailError) -> Outcome:
     return Outcome.ALREADY if error.code == ALREADY_SENT else classify(error)
 
 
-def status_of(outcome: Outcome, error: CertmailError) -> int:
+def status_of(outcome: Outcome, error: CertmailError | None) -> int:
     """Give its exit status."""
     return exit_status(outcome, error)
 
@@ -505,11 +525,12 @@ def _left(state: State) -> Left:
 
 def hand_over(desk: Office, number: int) -> Handed:
     """Hand over one message; an interrupt after the final dot is told as what it left behind."""
+    handed = desk.remembering()
     desk.post.feed(number)
     try:
         desk.run(_nothing)
     except KeyboardInterrupt:
-        known = desk.handed.get(number)
+        known = handed.get(number)
         if known is None or known.outcome is not Outcome.UNKNOWN:
             raise
     except StateError:
@@ -519,9 +540,9 @@ def hand_over(desk: Office, number: int) -> Handed:
     stopped = desk.post.stopped
     if isinstance(stopped, StateError):
         raise stopped
-    if number not in desk.handed and stopped is not None:
-        desk.tell(Handed(desk.outbox.entry(number), Outcome.NOT_SENT, error=stopped))
-    return desk.handed[number]
+    if number not in handed and stopped is not None:
+        desk.heard(Handed(desk.outbox.entry(number), Outcome.NOT_SENT, error=stopped))
+    return handed[number]
 
 
 async def _nothing() -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
-from functools import partial
+import re
+from collections import Counter
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,9 +14,10 @@ import click
 
 from certmail import office
 from certmail.batch import Outcome, in_parallel, worst
+from certmail.cli.batch_roll import Checked, Roll, Verdict
 from certmail.cli.deliver import Manner, handed_as_json
 from certmail.cli.delivery_options import PROVIDER_WARNING
-from certmail.cli.json_output import echo_json, error_as_json
+from certmail.cli.json_output import echo_json_rows, error_as_json
 from certmail.cli.progress import Counted
 from certmail.durable import StateError
 from certmail.errors import BundleError, CertmailError, UsageError
@@ -25,7 +29,8 @@ from certmail.outbox.store import Again, already_sent, still_unknown
 from certmail.values import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
+    from datetime import datetime
 
     from certmail.cli.key_for_send import KeyForSend
     from certmail.cli.wiring import Workbench
@@ -39,28 +44,16 @@ INTERRUPTED: Final = 130
 
 
 @frozen
-class Checked:
-    """One bundle that may be sent: what is remembered of it. The bundle itself is read again."""
-
-    path: str
-    names: tuple[str, ...]
-    ends: str
-    certificate_sha256: str
-    findings: int
-    sha256: str
-    """Of the bundle's octets: the same ones need no second look at the key's numbers."""
-
-
-@frozen
 class Row:
-    """One line of the summary."""
+    """One line of the summary; ``entry`` is None where a message was never offered."""
 
     path: str
     names: tuple[str, ...]
     outcome: Outcome
     status: int
-    handed: Handed | None = None
+    entry: Entry | None = None
     error: CertmailError | None = None
+    again_at: datetime | None = None
 
 
 def files_of(bundles: tuple[str, ...]) -> list[str]:
@@ -80,7 +73,8 @@ def files_of(bundles: tuple[str, ...]) -> list[str]:
             )
         path = Path(bundle)
         if path.is_dir():
-            found |= dict.fromkeys(str(file) for file in sorted(path.glob("*.pem")))
+            inside = (str(file) for file in path.glob("*.pem"))
+            found |= dict.fromkeys(sorted(inside, key=os.path.normcase))
         else:
             found[bundle] = None
     if not found:
@@ -93,29 +87,27 @@ def files_of(bundles: tuple[str, ...]) -> list[str]:
     return list(found)
 
 
-def check_all(bench: Workbench, files: list[str]) -> tuple[list[Checked], list[Row]]:
-    """Check every bundle in threads; give the good ones and, for the others, why not."""
+def check_all(bench: Workbench, roll: Roll) -> None:
+    """Check every bundle in threads; what is wrong with a bad one is its verdict."""
     import asyncio
 
-    good: dict[str, Checked] = {}
-    bad: list[Row] = []
-
-    def done(path: str, made: Checked | CertmailError) -> None:
+    def done(place: int, made: Checked | CertmailError) -> None:
         if isinstance(made, CertmailError):
-            bad.append(Row(path, (), Outcome.NOT_SENT, made.exit_status, error=made))
+            roll.settle(place, Verdict(Outcome.NOT_SENT, error=made))
         else:
-            good[path] = made
+            roll.take(place, made)
         counted.one_more()
 
-    with Counted("checked", total=len(files)) as counted:
+    with Counted("checked", total=len(roll)) as counted:
         asyncio.run(
-            in_parallel(files, partial(_check, bench), workers=os.cpu_count() or 1, done=done)
+            in_parallel(
+                range(len(roll)),
+                lambda place: _check(bench, roll.paths[place]),
+                workers=os.cpu_count() or 1,
+                done=done,
+            )
         )
-    order = {path: place for place, path in enumerate(files)}
-    return (
-        [good[path] for path in files if path in good],
-        sorted(bad, key=lambda row: order[row.path]),
-    )
+    roll.pair_up()
 
 
 def _check(bench: Workbench, path: str) -> Checked:
@@ -124,16 +116,9 @@ def _check(bench: Workbench, path: str) -> Checked:
     from certmail.walk import Order, check_bundle
 
     data = read_bundle(path)
-    checked, findings = check_bundle(Order(data, at=bench.at))
+    checked, _ = check_bundle(Order(data, at=bench.at))
     leaf = checked.leaf
-    return Checked(
-        path,
-        leaf.names,
-        f"{leaf.not_after:%Y-%m-%d}",
-        leaf.sha256,
-        len(findings),
-        sha256_hex(data),
-    )
+    return Checked(path, leaf.names, leaf.not_after.date(), leaf.sha256, sha256_hex(data))
 
 
 @slotted
@@ -148,40 +133,44 @@ class Batch:
     engine: Engine
     request: Request
     copy: Copy
-    rows: dict[str, Row]
-    paths: dict[int, Checked]
+    roll: Roll
     done: Counted
 
-    async def feed(self, checked: list[Checked]) -> None:
+    async def feed(self) -> None:
         """Seal what the outbox does not hold yet, and feed the post with all of it."""
-        unsealed = [one for one in checked if not self._resumed(one)]
         await in_parallel(
-            unsealed, self._seal, workers=max(2, os.cpu_count() or 1), done=self._sealed
+            (place for place in self.roll.single() if not self._resumed(place)),
+            self._seal,
+            workers=max(2, os.cpu_count() or 1),
+            done=self._sealed,
         )
 
     def heard(self, handed: Handed) -> None:
         """Take down a verdict; one that is tried again is none yet."""
-        one = self.paths[handed.entry.number]
-        self._row(one, handed.outcome, handed.status, handed=handed, error=handed.error)
+        number = handed.entry.number
+        self._settle(
+            self.roll.place_of(number),
+            Verdict(handed.outcome, number, handed.error, handed.again_at),
+        )
 
-    def _resumed(self, one: Checked) -> bool:
+    def _resumed(self, place: int) -> bool:
         """Go on with what an earlier run left in the outbox; tell whether there was something."""
-        kept = self.desk.outbox.of_certificate(one.certificate_sha256)
+        kept = self.desk.outbox.of_certificate(self.roll[place].certificate_sha256)
         open_ones = [entry for entry in kept if entry.state is not State.ACCEPTED]
         for entry in open_ones:
             if entry.state in RETRIED or (
                 entry.state is State.UNKNOWN and self.manner.resend_unknown
             ):
-                self._feed(one, entry)
+                self._feed(place, entry)
             else:
-                self._failed(one, _in_the_way(entry))
+                self._failed(place, _in_the_way(entry))
             return True
         if kept and not self.manner.again:
-            self._row(one, Outcome.ALREADY, 0, error=already_sent(kept[-1]))
+            self._settle(place, Verdict(Outcome.ALREADY))
             return True
         return False
 
-    def _seal(self, one: Checked) -> Entry:
+    def _seal(self, place: int) -> Entry:
         """Read, check, seal and keep one bundle, in a thread of its own."""
         from certmail.bundle.further import Further
         from certmail.cli.files import read_bundle, with_file
@@ -189,6 +178,7 @@ class Batch:
         from certmail.walk import Order, seal_bundle
 
         at = self.bench.now()
+        one = self.roll[place]
         order = Order(
             read_bundle(one.path),
             at=at,
@@ -215,34 +205,25 @@ class Batch:
             again=Again.EVEN_ACCEPTED if self.manner.again else Again.RESUME,
         )
 
-    def _sealed(self, one: Checked, made: Entry | CertmailError) -> None:
+    def _sealed(self, place: int, made: Entry | CertmailError) -> None:
+        # The library's parser compiles a pattern for each boundary; 512 of them would be kept.
+        re.purge()
         if isinstance(made, CertmailError):
-            self._failed(one, made)
+            self._failed(place, made)
             if isinstance(made, StateError):
                 self.desk.post.stop(made)
         else:
-            self._feed(one, made)
+            self._feed(place, made)
 
-    def _feed(self, one: Checked, entry: Entry) -> None:
-        self.paths[entry.number] = one
+    def _feed(self, place: int, entry: Entry) -> None:
+        self.roll.number(place, entry.number)
         self.desk.post.feed(entry.number)
 
-    def _failed(self, one: Checked, error: CertmailError) -> None:
-        outcome = office.outcome_of(error)
-        self._row(one, outcome, office.status_of(outcome, error), error=error)
+    def _failed(self, place: int, error: CertmailError) -> None:
+        self._settle(place, Verdict(office.outcome_of(error), error=error))
 
-    def _row(
-        self,
-        one: Checked,
-        outcome: Outcome,
-        status: int,
-        *,
-        handed: Handed | None = None,
-        error: CertmailError | None = None,
-    ) -> None:
-        fresh = one.path not in self.rows
-        self.rows[one.path] = Row(one.path, one.names, outcome, status, handed, error)
-        if fresh:
+    def _settle(self, place: int, verdict: Verdict) -> None:
+        if self.roll.settle(place, verdict):
             self.done.one_more()
 
 
@@ -256,17 +237,17 @@ def send_many(
     copy: Copy,
 ) -> int:
     """Send many bundles; give the worst exit status of all."""
-    files = files_of(bundles)
-    checked, refused = check_all(bench, files)
-    checked, twice = _once_each(checked)
-    if refused:
-        return _finish(manner, refused, tried=len(files), none_sent=True)
+    roll = Roll(files_of(bundles))
+    check_all(bench, roll)
+    if any(_refused(roll)):
+        return _finish(manner, _refused(roll), tried=len(roll), none_sent=True)
+    many = len(roll) - len(roll.twins)
     signer = bench.signer()
     if manner.asks:
-        _draw_plan(checked)
+        _draw_plan(roll)
         click.echo(PROVIDER_WARNING, err=True)
         relay = bench.relay(signer.address)
-        if not click.confirm(f"Send {len(checked)} messages through {relay}?", err=True):
+        if not click.confirm(f"Send {many} messages through {relay}?", err=True):
             raise click.Abort
     with office.outbox() as kept, Homes(bench.env) as homes:
         desk = Office(
@@ -288,22 +269,20 @@ def send_many(
             bench.engine(homes),
             request,
             copy,
-            rows={},
-            paths={},
-            done=Counted("settled", total=len(checked)),
+            roll,
+            done=Counted("settled", total=many),
         )
         desk.heard = batch.heard
-        interrupted = _run(batch, checked)
-        rows = _rows(batch, checked, twice)
-    status = _finish(manner, rows, tried=len(files), none_sent=False)
+        interrupted = _run(batch)
+        status = _finish(manner, _rows(batch), tried=len(roll), none_sent=False)
     return INTERRUPTED if interrupted and status in {0, 18, 19} else status
 
 
-def _run(batch: Batch, checked: list[Checked]) -> bool:
+def _run(batch: Batch) -> bool:
     """Run the batch and count; tell whether it was interrupted."""
     try:
         with batch.done:
-            batch.desk.run(partial(batch.feed, checked))
+            batch.desk.run(batch.feed)
     except KeyboardInterrupt:
         return True
     except CertmailError as error:
@@ -311,49 +290,85 @@ def _run(batch: Batch, checked: list[Checked]) -> bool:
     return False
 
 
-def _once_each(checked: list[Checked]) -> tuple[list[Checked], dict[str, str]]:
-    """Keep the first file of each certificate; name the others by it."""
-    first: dict[str, Checked] = {}
-    twice: dict[str, str] = {}
-    for one in checked:
-        if one.certificate_sha256 in first:
-            twice[one.path] = first[one.certificate_sha256].path
-        else:
-            first[one.certificate_sha256] = one
-    return list(first.values()), twice
+def _refused(roll: Roll) -> Iterator[Row]:
+    """Give a row for each bundle that its check refused."""
+    for place in range(len(roll)):
+        verdict = roll.verdict(place)
+        if verdict is not None:
+            yield _row(roll, place, verdict)
 
 
-def _rows(batch: Batch, checked: list[Checked], twice: dict[str, str]) -> list[Row]:
-    """Give a row for each file; what never had its turn waits, for the reason that stopped all."""
-    stopped = batch.desk.post.stopped
-    rows = []
-    for one in checked:
-        row = batch.rows.get(one.path)
-        if row is None:
-            error, outcome = stopped or _not_reached(), Outcome.NOT_SENT
-            for entry in batch.desk.outbox.of_certificate(one.certificate_sha256):
-                if entry.state is State.UNKNOWN:
-                    error, outcome = still_unknown(entry), Outcome.UNKNOWN
-            row = Row(one.path, one.names, outcome, office.status_of(outcome, error), error=error)
-        rows.append(row)
-    by_path = {row.path: row for row in rows}
-    for path, first in twice.items():
-        same = by_path[first]
-        rows.append(Row(path, same.names, same.outcome, same.status, same.handed, same.error))
-    return rows
+def _rows(batch: Batch) -> Iterator[Row]:
+    """Give a row for each file, read from the outbox one by one: they are too many to be held."""
+    roll = batch.roll
+    for place in roll.single():
+        yield _told(batch, place)
+    for place, first in roll.twins.items():
+        yield replace(_told(batch, first), path=roll.paths[place])
 
 
-def _finish(manner: Manner, rows: list[Row], *, tried: int, none_sent: bool) -> int:
-    """Say what came of each, and give the worst status."""
-    status = worst(row.status for row in rows)
+def _told(batch: Batch, place: int) -> Row:
+    """Tell what came of a bundle: the verdict as it was heard, and the outbox's facts beside it.
+
+    Where they cannot be read, that is told instead, and the verdict stands.
+    """
+    verdict, kept = batch.roll.verdict(place), batch.desk.outbox
+    try:
+        if verdict is None:
+            return _row(batch.roll, place, _waiting(batch, place))
+        row = _row(batch.roll, place, verdict)
+        if verdict.number:
+            return replace(row, entry=kept.entry(verdict.number))
+        if verdict.outcome is Outcome.ALREADY and verdict.error is None:
+            [*_, last] = kept.of_certificate(batch.roll[place].certificate_sha256)
+            return replace(row, error=already_sent(last))
+    except StateError as lost:
+        row = _row(batch.roll, place, verdict or Verdict(Outcome.UNKNOWN))
+        return replace(row, error=lost, status=worst((row.status, lost.exit_status)))
+    return row
+
+
+def _waiting(batch: Batch, place: int) -> Verdict:
+    """Say of a bundle whose turn did not come that it waits, and why."""
+    for entry in batch.desk.outbox.of_certificate(batch.roll[place].certificate_sha256):
+        if entry.state is State.UNKNOWN:
+            return Verdict(Outcome.UNKNOWN, error=still_unknown(entry))
+    return Verdict(Outcome.NOT_SENT, error=batch.desk.post.stopped or _not_reached())
+
+
+def _row(roll: Roll, place: int, verdict: Verdict) -> Row:
+    return Row(
+        roll.paths[place],
+        roll.names(place),
+        verdict.outcome,
+        office.status_of(verdict.outcome, verdict.error),
+        error=verdict.error,
+        again_at=verdict.again_at,
+    )
+
+
+def _finish(manner: Manner, rows: Iterable[Row], *, tried: int, none_sent: bool) -> int:
+    """Say what came of each, as it is read; give the worst status."""
+    seen: set[int] = set()
+
+    def each() -> Iterator[Row]:
+        for row in rows:
+            seen.add(row.status)
+            yield row
+
     if manner.as_json:
-        echo_json("certmail.batch/1", messages=_as_json(rows), exit_status=status)
+        echo_json_rows(
+            "certmail.batch/1",
+            "messages",
+            map(_as_json, each()),
+            behind=lambda: {"exit_status": worst(seen)},
+        )
     else:
-        _draw(rows, tried=tried, none_sent=none_sent)
-    return status
+        _draw(each(), tried=tried, none_sent=none_sent)
+    return worst(seen)
 
 
-def _draw_plan(checked: list[Checked]) -> None:
+def _draw_plan(roll: Roll) -> None:
     from rich.table import Table
 
     from certmail.cli import screens
@@ -361,12 +376,14 @@ def _draw_plan(checked: list[Checked]) -> None:
     table = Table(box=None, pad_edge=False)
     for heading in ("bundle", "names", "until"):
         table.add_column(heading, overflow="fold")
-    for one in checked[:SHOWN]:
-        table.add_row(printable(one.path, limit=60), _names(one.names), one.ends)
+    for place in islice(roll.single(), SHOWN):
+        one = roll[place]
+        table.add_row(printable(one.path, limit=60), _names(one.names), f"{one.ends:%Y-%m-%d}")
     screen = screens.console()
     screen.print(table)
-    if len(checked) > SHOWN:
-        screen.print(f"and {len(checked) - SHOWN} more")
+    more = len(roll) - len(roll.twins) - SHOWN
+    if more > 0:
+        screen.print(f"and {more} more")
 
 
 def _draw(rows: Iterable[Row], *, tried: int, none_sent: bool) -> None:
@@ -375,24 +392,29 @@ def _draw(rows: Iterable[Row], *, tried: int, none_sent: bool) -> None:
 
     from certmail.cli import screens
 
-    rows = list(rows)
-    fine = [row for row in rows if row.status == 0]
+    poor: list[Row] = []
+    fine: list[Row] = []
+    counts: Counter[str] = Counter()
+    for row in rows:
+        counts[_word(row)] += 1
+        if row.status:
+            poor.append(row)
+        elif len(fine) < SHOWN:
+            fine.append(row)
     table = Table(box=None, pad_edge=False)
     for heading in ("bundle", "names", "outcome", "said"):
         table.add_column(heading, overflow="fold")
-    for row in [row for row in rows if row.status != 0] + fine[:SHOWN]:
+    for row in poor + fine:
         table.add_row(printable(row.path, limit=60), _names(row.names), _word(row), _said(row))
     screen = screens.console()
     screen.print(table)
-    if len(fine) > SHOWN:
-        screen.print(f"and {len(fine) - SHOWN} more like the last")
-    counts: dict[str, int] = {}
-    for row in rows:
-        counts[_word(row)] = counts.get(_word(row), 0) + 1
+    more = counts.total() - len(poor) - len(fine)
+    if more:
+        screen.print(f"and {more} more like the last")
     screen.print(", ".join(f"{number} {word}" for word, number in sorted(counts.items())))
     if none_sent:
-        screen.print(f"{len(rows)} of {tried} bundles were refused, so none was sent.")
-    for outcome in {row.outcome: None for row in rows if row.status and not none_sent}:
+        screen.print(f"{counts.total()} of {tried} bundles were refused, so none was sent.")
+    for outcome in {row.outcome: None for row in poor if not none_sent}:
         screen.print(f"{outcome.value}: {outcome.todo}")
 
 
@@ -405,7 +427,7 @@ def _word(row: Row) -> str:
 def _said(row: Row) -> str:
     if row.error is not None:
         return f"{row.error.code}: {row.error.what}"
-    return row.handed.receipt.reply if row.handed and row.handed.receipt else ""
+    return (row.entry.said if row.entry else None) or ""
 
 
 def _names(names: tuple[str, ...]) -> str:
@@ -413,19 +435,23 @@ def _names(names: tuple[str, ...]) -> str:
     return f"{names[0]}{more}" if names else ""
 
 
-def _as_json(rows: list[Row]) -> list[dict[str, Any]]:
-    return [
-        {
-            "file": row.path,
-            "names": list(row.names),
-            "outcome": row.outcome.name.lower(),
-            "todo": row.outcome.todo,
-            "exit_status": row.status,
-            "error": error_as_json(row.error) if row.error else None,
-            "delivery": handed_as_json(row.handed) if row.handed else None,
-        }
-        for row in rows
-    ]
+def _as_json(row: Row) -> dict[str, Any]:
+    return {
+        "file": row.path,
+        "names": list(row.names),
+        "outcome": row.outcome.name.lower(),
+        "todo": row.outcome.todo,
+        "exit_status": row.status,
+        "error": error_as_json(row.error) if row.error else None,
+        "delivery": _delivery_as_json(row, row.entry) if row.entry else None,
+    }
+
+
+def _delivery_as_json(row: Row, entry: Entry) -> dict[str, Any]:
+    """Give what `handed_as_json` gave when the verdict was heard, with the receipt from its log."""
+    told = handed_as_json(Handed(entry, row.outcome, error=row.error, again_at=row.again_at))
+    accepted = row.outcome is Outcome.ACCEPTED
+    return told | {"receipt": office.receipt_of(entry) if accepted else None}
 
 
 def _in_the_way(entry: Entry) -> CertmailError:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
 
     from certmail.bundle.findings import Finding
@@ -23,6 +23,31 @@ def echo_json(schema: str, /, **values: Any) -> None:
     import json  # what is shown in words does without
 
     click.echo(json.dumps({"schema": schema, **values}, indent=2))
+
+
+def echo_json_rows(
+    schema: str,
+    name: str,
+    rows: Iterable[Mapping[str, Any]],
+    /,
+    *,
+    behind: Callable[[], Mapping[str, Any]],
+) -> None:
+    """Print what `echo_json` prints of a list called ``name``, each row as it is made.
+
+    ``behind`` gives what follows the list; it is asked when the last row is out.
+    """
+    import json  # as above
+
+    click.echo(f'{{\n  "schema": {json.dumps(schema)},\n  "{name}": [', nl=False)
+    between, end = "\n    ", "]"
+    for row in rows:
+        # JSON writes the end of a line inside a text as an escape: each one here is ours.
+        text = json.dumps(row, indent=2).replace("\n", "\n    ")
+        click.echo(between + text, nl=False)
+        between, end = ",\n    ", "\n  ]"
+    last = json.dumps(behind(), indent=2).removeprefix("{")
+    click.echo(f"{end},{last}")
 
 
 def error_as_json(error: CertmailError) -> dict[str, Any]:

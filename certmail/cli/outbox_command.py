@@ -257,6 +257,7 @@ def _hand_over(desk: Any, chosen: list[Entry]) -> list[Handed]:
     async def nothing() -> None:
         """Feed nothing more."""
 
+    handed: dict[int, Handed] = desk.remembering()
     for entry in chosen:
         desk.post.feed(entry.number)
     try:
@@ -264,10 +265,10 @@ def _hand_over(desk: Any, chosen: list[Entry]) -> list[Handed]:
     except CertmailError as error:
         desk.post.stop(error)
     for number in desk.post.left_over():
-        if number not in desk.handed and desk.post.stopped is not None:
+        if number not in handed and desk.post.stopped is not None:
             reason = desk.post.stopped
-            desk.handed[number] = Handed(desk.outbox.entry(number), Outcome.NOT_SENT, error=reason)
-    return list(desk.handed.values())
+            handed[number] = Handed(desk.outbox.entry(number), Outcome.NOT_SENT, error=reason)
+    return list(handed.values())
 
 
 def _finish(handed: list[Handed], parameters: dict[str, Any]) -> int:

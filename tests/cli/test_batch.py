@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import email
+import json
 import os
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import closing
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -59,9 +62,52 @@ def test_a_folder_is_sent_over_one_session_with_a_verdict_for_each(person, folde
     assert (ran.status, outcomes(ran)) == (0, ["accepted"] * 8), ran.err
     assert (relay.mailbox.sessions, relay.mailbox.logins) == (1, 1)
     assert len({mail.content for mail in relay.mailbox.delivered}) == 8
+    assert ran.out == json.dumps(ran.json, indent=2) + "\n"
     again = person("send", folder, "--yes", *relay.flags)
     assert again.status == 0
     assert "8 already accepted" in again.out
+    assert len(relay.mailbox.delivered) == 8
+
+
+def test_a_receipt_of_a_batch_says_what_that_of_one_message_says(person, folder, bundle, relay):
+    """It is read from the outbox when all are told, instead of being held for each."""
+    batch = person("send", folder, "--yes", "--json", *relay.flags)
+    single = person("send", bundle, "--yes", "--json", *relay.flags)
+    told = batch.json["messages"][0]["delivery"]
+    alone = {name: single.json[name] for name in told}
+    assert list(told) == [name for name in single.json if name in told]
+    assert list(told["receipt"]) == list(alone["receipt"])
+    differs = {"accepted_at", "reply", "message_id", "message_sha256", "octets", "envid"}
+    for name in set(told["receipt"]) - differs:
+        assert told["receipt"][name] == alone["receipt"][name], name
+    assert told["receipt"]["message_id"] == told["message_id"]
+    assert told["receipt"]["message_sha256"].startswith(told["outbox"])
+
+
+def test_a_verdict_stands_where_the_outbox_cannot_be_read_any_more(
+    person, folder, relay, monkeypatch
+):
+    """Facts are read when all are told; what was accepted is said to be, whatever befell them."""
+    outbox = person.home / ".local/state/certmail/outbox/outbox.sqlite3"
+    count = 0
+
+    async def spoiling(self, arg):
+        nonlocal count
+        count += 1
+        if count == 8:
+            with closing(sqlite3.connect(outbox, isolation_level=None)) as base:
+                base.execute("UPDATE message SET record = 'x' WHERE number = 2")
+        await plain(self, arg)
+
+    plain = SMTP.smtp_RCPT
+    monkeypatch.setattr(SMTP, "smtp_RCPT", spoiling)
+    ran = person("send", folder, "--yes", "--json", *relay.flags)
+    assert (ran.status, outcomes(ran)) == (17, ["accepted"] * 8)
+    [lost] = [message for message in ran.json["messages"] if message["delivery"] is None]
+    assert (lost["error"]["code"], lost["exit_status"]) == ("OUTBOX-DAMAGED", 17)
+    again = person("send", folder, "--yes", *relay.flags)
+    assert again.status == 14  # of one nobody can say whether it was sent
+    assert "OUTBOX-DAMAGED" in again.out
     assert len(relay.mailbox.delivered) == 8
 
 

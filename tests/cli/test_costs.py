@@ -6,6 +6,7 @@ Times are measured in ``benchmarks/``, never here.
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -13,8 +14,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from certmail.recipient import CLEVER_CLOUD
+from certmail.rehearsal.authority import throwaway_authority
 from certmail.rehearsal.refusals import server_context
 from certmail.submission import Mode
 from tests.delivery.hostile import PASSWORD, USER, HostileRelay
@@ -61,6 +64,35 @@ LOOKS_OF_A_CHECK = 5
 SYNCS_OF_A_SEND = 32
 OCTETS_ON_DISK = 560_000
 """Of one message: the outbox with its log and ballast, a receipt, the relay's memory."""
+
+OCTETS_A_MESSAGE = 2_500
+"""Of Python's memory, by which a batch may grow for each message until its end is told.
+
+It is 200 in the long run; among so few, what is kept once and for all counts too. An entry of the
+outbox would take 6,000, a sealed message 12,000."""
+
+WATCHED = """
+import gc, re, sys, tracemalloc
+from certmail.__main__ import main
+
+class Watched:
+    most = 0
+    def write(self, text):
+        re.purge()  # the mail parser's pattern for each boundary; their cache has a bound
+        gc.collect()
+        self.most = max(self.most, tracemalloc.get_traced_memory()[0])
+        return sys.__stdout__.write(text)
+    def __getattr__(self, name):
+        return getattr(sys.__stdout__, name)
+
+sys.stdout = Watched()
+tracemalloc.start()
+try:
+    main()
+finally:
+    print(sys.stdout.most, file=sys.stderr)
+"""
+"""Runs certmail and tells how many octets were held at most when it wrote to standard output."""
 
 
 @dataclass(frozen=True)
@@ -193,3 +225,27 @@ def test_a_message_takes_no_more_round_trips_than_the_protocol_has(
     assert ran.status == 0, ran.err
     assert far.verbs == ["EHLO", "AUTH", "MAIL", "RCPT", "DATA", "QUIT"]
     assert far.connections == 1
+
+
+def test_a_batch_keeps_no_more_of_a_message_than_its_names(user, renewed, relay, at, tmp_path):
+    """Ten thousand messages shall take the memory of a hundred: what is kept of each is counted."""
+    authority = throwaway_authority(at)
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    user.extra = {"CERTMAIL_KEY_FILE": str(renewed)}
+    held = {}
+    for many in (10, 40):
+        folder = tmp_path / f"bundles of {many}"
+        folder.mkdir()
+        for number in range(many):
+            issued = authority.issue(f"host{number}.of{many}.example", key=key)
+            (folder / f"{number}.pem").write_bytes(issued.private_key + issued.certificate)
+        words = ("send", folder, "--yes", "--json", *relay.flags)
+        done = subprocess.run(
+            [sys.executable, "-c", WATCHED, *map(str, words)],
+            env=user.environment(), cwd=user.home, capture_output=True, text=True, timeout=300,
+            check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+        assert len(json.loads(done.stdout)["messages"]) == many
+        held[many] = int(done.stderr.splitlines()[-1])
+    assert (held[40] - held[10]) / 30 <= OCTETS_A_MESSAGE, held
