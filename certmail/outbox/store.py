@@ -54,6 +54,9 @@ BALLAST_OCTETS: Final = 256 * 1024
 _REPLACED_BY: Final = "replaced by "
 """What is said of a message in whose place another was put, before the SHA-256 of that one."""
 
+CACHE_KIB: Final = 512
+"""Of pages that are held in memory: those of a few messages, where no page is needed for long."""
+
 _TABLE: Final = """
 CREATE TABLE IF NOT EXISTS message (
   number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -446,6 +449,7 @@ class Outbox:
                 base.execute("PRAGMA journal_mode = WAL")
                 base.execute("PRAGMA synchronous = FULL")
                 base.execute("PRAGMA secure_delete = ON")
+                base.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
                 [version] = base.execute("PRAGMA user_version").fetchone()
                 if version > SCHEMA:
                     _refuse_newer(self._path)
