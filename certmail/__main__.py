@@ -6,6 +6,7 @@ A bare ``--version`` is answered before anything else is imported.
 from __future__ import annotations
 
 import gc
+import os
 import sys
 
 from certmail import __version__
@@ -13,14 +14,15 @@ from certmail import __version__
 OBJECTS_BETWEEN_LOOKS = 20_000
 """So many more objects must there be before Python looks for unused ones: 2 MB of them."""
 
+OUTPUT_LOST = 22
+
 
 def main() -> None:
     """Run the command line and end the process with its exit status."""
-    if sys.argv[1:] in (["--version"], ["-V"]):
-        sys.stdout.write(f"certmail {__version__}\n")
-        return
+    if sys.argv[1:] in (["--version"], ["-V"]) and sys.stdout is not None:
+        _end(0, f"certmail {__version__}\n")
     # What is above must be cheap. Modules are no rubbish, and yet Python looks through them fifty
-    # times while they are loaded and twice before it ends: a tenth of what a command takes.
+    # times while they are loaded: a tenth of what a command takes.
     gc.set_threshold(OBJECTS_BETWEEN_LOOKS)
     from certmail.cli.entry import run  # noqa: PLC0415
     from certmail.cli.hardening import fill_standard_streams  # noqa: PLC0415
@@ -28,9 +30,22 @@ def main() -> None:
 
     fill_standard_streams()
     withhold_texts()
-    status = run(sys.argv[1:])
-    gc.freeze()
-    sys.exit(status)
+    _end(run(sys.argv[1:]))
+
+
+def _end(status: int, last_words: str = "") -> None:
+    """End the process as it is.
+
+    Whatever had to be closed, was: files, folders and programs end with their blocks. Taking the
+    interpreter apart, module by module, would take longer than sealing does.
+    """
+    try:
+        sys.stdout.write(last_words)
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:
+        status = status or OUTPUT_LOST
+    os._exit(status)
 
 
 if __name__ == "__main__":

@@ -6,9 +6,11 @@ is a bug of ours, and its own text is withheld, since it may quote the bundle.
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -31,6 +33,12 @@ TERMINATED: Final = 143
 """128 + SIGTERM."""
 
 BUG: Final = 1
+LOST: Final = 22
+
+_OUTPUT_FAULTS: Final[frozenset[int]] = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG}
+)
+"""What a write to a full disk, a quota, a failing disk and a size limit ends with."""
 
 _COMMANDS: Final = (
     ("setup", "setup_command:setup", "Set up sender, key, relay and password, and test them."),
@@ -118,13 +126,13 @@ def run(arguments: Sequence[str], *, world: World | None = None) -> int:
             _report_as_json(_Interrupted())
         sys.stderr.write("\ncertmail: interrupted; nothing more is done\n")
         status = INTERRUPTED
-    except BrokenPipeError:
-        # The reader of our output has left: say nothing more, and keep the interpreter from
-        # flushing into the closed pipe at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = BUG
-    except Exception as bug:  # noqa: BLE001 - the last line of defence
-        status = _report_bug(bug, debug="--debug" in arguments, as_json=as_json)
+    except SystemExit as end:
+        # click ends so where the reader of a pipe has left, as ``head`` does: nothing is said.
+        if end.code != 1:
+            raise
+        status = LOST
+    except Exception as fault:  # noqa: BLE001 - the last line of defence
+        status = _report_fault(fault, debug="--debug" in arguments, as_json=as_json)
     return status
 
 
@@ -161,6 +169,20 @@ class _Bug(CertmailError):
         )
 
 
+class _OutputLost(CertmailError):
+    """What was to be shown could not be written; what was done until then, was done."""
+
+    exit_status = LOST
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            "OUTPUT-LOST",
+            f"what certmail prints cannot be written ({reason})",
+            why="what was done until then is done; what was accepted stands in the log",
+            next="certmail outbox list, and certmail log",
+        )
+
+
 class _Interrupted(CertmailError):
     """Somebody pressed Ctrl-C, or said no."""
 
@@ -190,14 +212,31 @@ def _report_as_json(error: CertmailError) -> None:
     echo_json("certmail.error/1", **whole_error(error))
 
 
+def _report_fault(fault: Exception, *, debug: bool, as_json: bool) -> int:
+    """Tell a standard stream that failed (of a file, the name would be told) from a bug."""
+    reason = fault.errno if isinstance(fault, OSError) and fault.filename is None else None
+    if reason is not None and reason in _OUTPUT_FAULTS:
+        # What is still held back would be written once more at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        with suppress(OSError):
+            _say_plainly(_OutputLost(os.strerror(reason)))
+        return LOST
+    return _report_bug(fault, debug=debug, as_json=as_json)
+
+
+def _say_plainly(error: CertmailError) -> None:
+    """Write an error without anything that might fail as well."""
+    sys.stderr.write(
+        f"certmail: error[{error.code}]: {error.what}\n  why:  {error.why}\n  next: {error.next}\n"
+    )
+
+
 def _report_bug(bug: BaseException, *, debug: bool, as_json: bool) -> int:
     """Name the place and the kind of a bug, and never its text."""
     told = _Bug(type(bug).__name__)
     if as_json:
         _report_as_json(told)
-    sys.stderr.write(
-        f"certmail: error[BUG]: {told.what}\n  why:  {told.why}\n  next: {told.next}\n"
-    )
+    _say_plainly(told)
     if debug:
         # The text of a foreign exception is withheld: it may quote the private key.
         seen: BaseException | None = bug

@@ -69,6 +69,7 @@ STATUSES: Final = {
     19: "not sent: no relay was reached that is safe to use; it waits in the outbox",
     20: "certificates end soon",
     21: "Let's Encrypt, as the provider runs it, cannot work for the domain",
+    22: "what certmail prints could not be written; what came of a message stands in the log",
     130: "interrupted",
     143: "terminated",
 }

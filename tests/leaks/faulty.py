@@ -79,6 +79,8 @@ def main() -> int:
     sys.settrace(watcher)
     sys.argv[1:] = arguments
     status = 0
+    # The program ends its process as it is, and here something comes afterwards.
+    os._exit = sys.exit  # type: ignore[assignment]
     try:
         run_main()
     except SystemExit as end:
