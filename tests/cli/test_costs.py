@@ -72,8 +72,10 @@ It is 200 in the long run; among so few, what is kept once and for all counts to
 outbox would take 6,000, a sealed message 12,000."""
 
 WATCHED = """
-import gc, re, sys, tracemalloc
+import gc, os, re, sys, tracemalloc
 from certmail.__main__ import main
+
+os._exit = sys.exit  # something comes afterwards
 
 class Watched:
     most = 0
