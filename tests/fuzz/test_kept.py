@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from certmail.bundle.facts import sha256_hex
 from certmail.delivery.replies import MAX_LINE_OCTETS
+from certmail.values import printable
 from tests.fuzz.keep import choose
-from tests.fuzz.target import FOLDER, quotes_no_body, refused
+from tests.fuzz.target import FOLDER, Target, quotes_no_body, refused
 from tests.fuzz.targets import TARGETS
 
 CUTS = 16
@@ -45,6 +47,18 @@ def test_what_reaches_nothing_new_is_not_kept():
     new = b"250-a\r\n" * 3000
     assert choose(target, [*target.seeds(), b"421 x\r\n", b"421 xy\r\n"]) == []
     assert choose(target, [new[: MAX_LINE_OCTETS + 300], b"x" * (MAX_LINE_OCTETS + 1)]) != []
+
+
+def test_one_that_reaches_what_several_do_is_kept_in_their_place():
+    def run(data: bytes) -> None:
+        if b"1" in data:
+            printable("x")
+        if b"2" in data:
+            sha256_hex(b"x")
+
+    target = Target("two", run, lambda: (b"",))
+    assert choose(target, [b"1", b"2", b"12", b"21", b"123"]) == [b"12"]
+    assert set(choose(target, [b"1", b"x2", b"2"])) == {b"1", b"2"}
 
 
 # That the checks can fail
