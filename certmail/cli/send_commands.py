@@ -18,14 +18,14 @@ from certmail.events import Teller
 from certmail.frozen import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from certmail.cli.key_for_send import KeyForSend
     from certmail.cli.wiring import Workbench
     from certmail.errors import KeyRefused
     from certmail.message.letter import Request
     from certmail.message.record import SealRecord
-    from certmail.message.seal import Copy, SealedMessage
+    from certmail.message.seal import Copy, SealedMessage, Signer
     from certmail.secrets import Source
     from certmail.walk import Order, Sealing
 
@@ -157,7 +157,7 @@ def _preview(common: dict[str, Any], typed: inputs.Inputs, parameters: dict[str,
     except KeyRefused as error:
         # A preview goes on: what the message would look like is worth seeing today.
         refusal = error
-    sealing, given = _seal(bench, typed, parameters, key=key)
+    sealing, given = _seal(bench, typed, parameters, key=key, signer=bench.signer)
     kept = _keep(sealing, parameters["output"])
     page = write_approval(
         sealing, parameters["html"], bench=bench, given=given, key=key, refusal=refusal, kept=kept
@@ -183,7 +183,7 @@ def _preview(common: dict[str, Any], typed: inputs.Inputs, parameters: dict[str,
 
 
 def _send(common: dict[str, Any], typed: inputs.Inputs, parameters: dict[str, Any]) -> int:
-    from certmail.ahead import load
+    from certmail.ahead import Ahead, load
     from certmail.cli.wiring import workbench
 
     flags = options.flags_of(parameters, *_SEALING, *options.KEY_AGE, *options.RELAY)
@@ -192,13 +192,15 @@ def _send(common: dict[str, Any], typed: inputs.Inputs, parameters: dict[str, An
     bench = workbench(common, flags, piped_in=_piped_in(parameters, typed.files))
     asking = _Asking.decide(parameters)
     _require_relay(bench)
+    # Looked up while the recipient's key is judged, and heard when its turn has come.
+    signer = Ahead(bench.signer)
     from certmail.cli.key_for_send import key_for_send
 
     key = key_for_send(bench, parameters)
     from certmail.cli.deliver import Manner, deliver_one, finish, require_state
 
     require_state()
-    ready = _make_ready(bench, typed, parameters, key=key, asking=asking)
+    ready = _make_ready(bench, typed, parameters, key=key, signer=signer.result, asking=asking)
     manner = Manner.of(parameters, asks=asking.asks)
     handed = deliver_one(
         bench, ready.sealed, ready.record, key=key, manner=manner, label=ready.label
@@ -227,12 +229,13 @@ def _make_ready(
     parameters: dict[str, Any],
     *,
     key: KeyForSend,
+    signer: Callable[[], Signer],
     asking: _Asking,
 ) -> _Ready:
     """Seal, show what is to be shown before somebody is asked, and let go of the plaintext."""
     from certmail.message.record import record
 
-    sealing, given = _seal(bench, typed, parameters, key=key)
+    sealing, given = _seal(bench, typed, parameters, key=key, signer=signer)
     kept = _keep(sealing, parameters["output"])
     if not parameters["as_json"]:
         _show_changes(given, parameters)
@@ -345,7 +348,12 @@ def _require_relay(bench: Workbench) -> None:
 
 
 def _seal(
-    bench: Workbench, typed: inputs.Inputs, parameters: dict[str, Any], *, key: KeyForSend
+    bench: Workbench,
+    typed: inputs.Inputs,
+    parameters: dict[str, Any],
+    *,
+    key: KeyForSend,
+    signer: Callable[[], Signer],
 ) -> tuple[Sealing, inputs.Given]:
     from certmail.cli.files import mode_of, with_file
     from certmail.errors import BundleError
@@ -357,7 +365,7 @@ def _seal(
         sealing = seal_bundle(
             order,
             pinned=key.pinned,
-            signer=bench.signer,
+            signer=signer,
             engine=bench.engine(),
             accepted=key.accepted,
         )

@@ -51,6 +51,7 @@ virtual_mailbox_maps = static:box/
 virtual_uid_maps = static:{uid}
 virtual_gid_maps = static:{gid}
 virtual_minimum_uid = 1
+virtual_mailbox_limit = 0
 smtpd_tls_chain_files = {root}/relay.pem
 smtpd_tls_auth_only = yes
 smtpd_sasl_auth_enable = yes
