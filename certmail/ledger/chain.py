@@ -130,8 +130,8 @@ class Ledger:
         head = self._read_head()
         for line in self._lines():
             record = _read(line)
-            if not line.endswith(b"\n"):
-                break  # a process ended while it wrote; nobody was told that it is there
+            if _is_half(line):
+                break
             fault = _fault(line, record, number=count + 1, previous=previous)
             if fault is not None:
                 return Verdict(count, previous, fault, count + 1)
@@ -174,12 +174,9 @@ class Ledger:
 
     def _take_in(self, head: Head) -> Head:
         """Take in lines that were written before a crash and not counted yet."""
-        with self._log.open("rb") as log:
-            log.seek(head.octets)
-            rest = log.read()
-        for line in rest.splitlines(keepends=True):
-            if not line.endswith(b"\n"):
-                os.truncate(self._log, head.octets)  # half a line, of which nobody was told
+        for line in list(self._lines(behind=head.octets)):
+            if _is_half(line):
+                os.truncate(self._log, head.octets)
                 break
             if _fault(line, _read(line), number=head.count + 1, previous=head.sha256):
                 _refuse_damaged("a line was put at its end")
@@ -225,9 +222,11 @@ class Ledger:
             _refuse_damaged("the file that tells its length cannot be read")
         return head
 
-    def _lines(self) -> Iterator[bytes]:
+    def _lines(self, *, behind: int = 0) -> Iterator[bytes]:
+        """Read line by line, as they are written: a carriage return ends none."""
         try:
             with self._log.open("rb") as log:
+                log.seek(behind)
                 while line := log.readline(MAX_LINE_OCTETS):
                     yield line
         except FileNotFoundError:
@@ -250,6 +249,11 @@ def _line(record: Mapping[str, Any]) -> bytes:
     """Write one record in the one form whose hash counts: sorted, ASCII, no spaces."""
     text = json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return text.encode("ascii") + b"\n"
+
+
+def _is_half(line: bytes) -> bool:
+    """Tell whether a process ended while it wrote this; then nobody was told that it is there."""
+    return not line.endswith(b"\n") and len(line) < MAX_LINE_OCTETS
 
 
 def _read(line: bytes) -> dict[str, Any] | None:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from certmail.durable import StateError
 from certmail.errors import Left
-from certmail.ledger.chain import NOTHING_BEFORE, Ledger
+from certmail.ledger.chain import MAX_LINE_OCTETS, NOTHING_BEFORE, Ledger
 from certmail.ledger.expiry import due
 
 NOW = datetime(2026, 3, 4, tzinfo=UTC)
@@ -163,6 +163,23 @@ def test_a_line_put_at_the_end_by_hand_is_not_taken_in(full):
     with pytest.raises(StateError) as refused:
         full.append({})
     assert refused.value.code == "LOG-DAMAGED"
+
+
+@pytest.mark.parametrize(
+    "more",
+    [b'{"n":6,\r"previous":""}\n', b"\r\n", b"x" * MAX_LINE_OCTETS, b"x" * MAX_LINE_OCTETS + b"\n"],
+    ids=["return in a line", "line of another system", "endless", "too long"],
+)
+def test_what_is_no_half_line_is_not_taken_for_one(full, more):
+    """Else it would be taken away by the next receipt, and the log hold again."""
+    with full._log.open("ab") as log:
+        log.write(more)
+    before = full._log.read_bytes()
+    assert not full.verify().good
+    with pytest.raises(StateError) as refused:
+        full.append({"outcome": "accepted"})
+    assert refused.value.code == "LOG-DAMAGED"
+    assert full._log.read_bytes() == before
 
 
 def test_two_processes_and_many_threads_write_whole_lines(ledger, tmp_path):
