@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from certmail.errors import SealError
+from certmail.gnupg import child, threads
 from certmail.gnupg.child import converse
 from certmail.gnupg.failure import Failure, why_failed
 from certmail.gnupg.homes import throwaway_home
@@ -106,7 +107,13 @@ def test_a_gnupg_that_vanished_is_missing():
     assert refused(start, Gpg("/nowhere/gpg", (2, 4, 0))) == "GPG-MISSING"
 
 
-# Talking to it
+# Talking to it, in one thread, and in one for each pipe as where pipes cannot be waited for
+
+
+@pytest.fixture(autouse=True, params=["one thread", "threads"])
+def manner(request, monkeypatch):
+    if request.param == "threads":
+        monkeypatch.setattr(child, "talk", threads.talk)
 
 
 def test_input_output_and_status_have_pipes_of_their_own(program):

@@ -26,7 +26,7 @@ FAULTS = [
     ("message.letter:compose", "bug", 1),
     ("message.seal:seal", "memory", 1),
     ("gnupg.engine:GnuPG.sign", "value", 1),
-    ("gnupg.child:_Drain.run", "bug", 1),
+    ("gnupg.polling:_exchange", "bug", 1),
     ("gnupg.engine:GnuPG.verify", "interrupt", 1),
     ("gnupg.engine:GnuPG.encrypt", "exit", 1),
     ("gnupg.homes:_remove", "interrupt", 2),
