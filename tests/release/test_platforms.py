@@ -25,7 +25,8 @@ WITHOUT_POSIX = f"""
     def every():
         import certmail
         for found in pkgutil.walk_packages(certmail.__path__, "certmail."):
-            if not found.name.endswith(("__main__", ".worker")):
+            of_others = (".polling",) if sys.platform == "win32" else ()
+            if not found.name.endswith(("__main__", ".worker", *of_others)):
                 importlib.import_module(found.name)
 
     every()  # so that the libraries, which know Windows themselves, are here already
