@@ -88,6 +88,17 @@ class PromptSocket(socket.socket):
                 self.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
 
 
+def send_at_once(sock: socket.socket) -> None:
+    """Have little pieces travel at once, like the final dot behind the text.
+
+    Otherwise the second one waits for the acknowledgement of the first (RFC 9293 §3.7.4), which a
+    relay that waits for more keeps back: forty milliseconds a message. The event loop asks for
+    this on the sockets that it opens itself.
+    """
+    with contextlib.suppress(OSError):  # a courtesy as well
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
 async def dial(host: str, port: int) -> socket.socket:
     """Connect to the first address of ``host`` that answers; the socket does not block.
 
@@ -173,6 +184,7 @@ async def _connect(family: socket.AddressFamily, address: tuple[Any, ...]) -> so
         sock.setblocking(False)
         _tell("address tried", address=str(address[0]), port=int(address[1]))
         await asyncio.get_running_loop().sock_connect(sock, address)
+        send_at_once(sock)
     except BaseException as fault:
         sock.close()
         _tell("address failed", address=str(address[0]), reason=reason(fault))

@@ -13,7 +13,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from certmail.delivery.dial import NoConnection
+from certmail.delivery.dial import NoConnection, send_at_once
 from certmail.errors import SettingsError
 from certmail.submission import ProxyKind
 from certmail.values import printable
@@ -44,6 +44,7 @@ async def dial_through(proxy: Proxy, host: str, port: int) -> socket.socket:
         connected: socket.socket = await agent.connect(host, port)
     except (library.ProxyError, library.ProxyTimeoutError, OSError) as error:
         raise NoConnection(f"the proxy {proxy} does not connect: {printable(str(error))}") from None
+    send_at_once(connected)
     return connected
 
 

@@ -184,3 +184,14 @@ def test_what_comes_in_is_acknowledged_at_once_each_time():
         thread.start()
         assert asyncio.run(talk(listener.getsockname()[1])) == [1] * 6
         thread.join(5)
+
+
+def test_little_pieces_travel_at_once():
+    """The dot goes behind the text in a segment of its own, and must not wait for an answer."""
+
+    async def asked(port: int) -> int:
+        with await dial("127.0.0.1", port) as sock:
+            return sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        assert asyncio.run(asked(listener.getsockname()[1])) != 0
