@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from benchmarks import many, one
 from benchmarks.place import Place, place
 from benchmarks.profile import profile
+from benchmarks.shares import shares
 from certmail import __version__
 from certmail.submission import Mode
 
@@ -52,6 +53,7 @@ def sections(
             many.batch(here, signer=signer, count=20 if quick else 100)
             for signer in ("rsa3072", "ed25519")
         ),
+        "shares": lambda: iter([shares(here, signer="ed25519", count=20 if quick else 100)]),
         "memory": lambda: iter([many.memory(here, counts=counts)]),
         "large": lambda: iter([many.large(here, rounds=few)]),
         "rehearsing": lambda: iter([one.rehearsing(here, rounds=few)]),

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from benchmarks.measure import apart, once
 from benchmarks.opened import NOT_DONE, proofs
 from benchmarks.peers import contenders
-from benchmarks.place import PASSWORD, RECIPIENT, SENDER, USER, write_bundles
+from benchmarks.place import PASSWORD, RECIPIENT, SENDER, USER, folder_of
 from benchmarks.tables import Table
 from certmail.submission import Mode
 
@@ -34,7 +34,7 @@ WORKERS = 2
 
 def batch(place: Place, *, signer: str, count: int, rounds: int = 3) -> Table:
     """Measure a batch beside what GnuPG alone could do, and beside loops over the peers."""
-    folder = _bundles(place, count)
+    folder = folder_of(place, count)
     port = place.discard_ports[Mode.IMPLICIT]
     those = {
         one.name: one
@@ -106,7 +106,7 @@ def memory(place: Place, *, counts: Sequence[int]) -> Table:
     peaks = []
     for count in counts:
         place.forget_relays()
-        folder = _bundles(place, count)
+        folder = folder_of(place, count)
         send = (
             *place.certmail, "--config", str(settings),
             "send", str(folder), "--yes", "--json", "--connections", str(WORKERS),
@@ -190,14 +190,6 @@ def large(place: Place, *, rounds: int, octets: int = 10 * 2**20) -> Table:
     table.bars.append(("certmail: the text alone", 1e3 * text))
     table.aim("the text alone: at most 1.1 × smtplib", text / median(took["smtplib"]), 1.1)
     return table
-
-
-def _bundles(place: Place, count: int) -> Path:
-    folder = place.root / f"bundles-{count}"
-    if not folder.is_dir():
-        folder.mkdir()
-        write_bundles(folder, [f"host{number:05}" for number in range(count)])
-    return folder
 
 
 def _certmail(place: Place, send: Sequence[str]) -> float:

@@ -154,6 +154,15 @@ def write_bundles(folder: Path, names: list[str], *, bits: int = 2048) -> None:
         file.write_bytes(issued.private_key + issued.certificate + intermediate.pem)
 
 
+def folder_of(place: Place, count: int) -> Path:
+    """Give a folder of so many bundles."""
+    folder = place.root / f"bundles-{count}"
+    if not folder.is_dir():
+        folder.mkdir()
+        write_bundles(folder, [f"host{number:05}" for number in range(count)])
+    return folder
+
+
 def _build(folder: Path, recipient: str, public: bytes) -> Path:
     """Copy the package with the stand-in's pin and key, byte-compiled as an installer does."""
     import compileall

@@ -120,6 +120,15 @@ def test_one_bad_bundle_stops_all_before_anything_is_sent(person, folder, relay)
     assert relay.mailbox.sessions == 0
 
 
+def test_what_was_never_kept_is_not_to_be_retried(person, folder, relay):
+    """The outbox holds nothing of a bundle that was refused."""
+    (folder / "3.pem").write_bytes(b"no bundle")
+    ran = person("send", folder, "--yes", "--json", *relay.flags)
+    [refused] = ran.json["messages"]
+    assert "outbox retry" not in refused["todo"]
+    assert refused["todo"] == refused["error"]["next"]
+
+
 def test_a_refusal_of_one_message_poisons_no_other(person, folder, relay, monkeypatch):
     count = 0
 
