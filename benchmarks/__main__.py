@@ -21,13 +21,13 @@ from benchmarks import many, one
 from benchmarks.place import Place, place
 from benchmarks.profile import profile
 from benchmarks.shares import shares
+from benchmarks.tables import Table
 from certmail import __version__
 from certmail.submission import Mode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from benchmarks.tables import Table
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -86,6 +86,7 @@ def _write(tables: list[Table]) -> None:
     at = datetime.now(UTC)
     head = f"# Measured on {at:%Y-%m-%d}\n\n" + "\n".join(f"- {line}" for line in _machine()) + "\n"
     name = RESULTS / f"{at:%Y-%m-%d}"
+    tables = _with_those_of_the_day(name.with_suffix(".json"), tables)
     name.with_suffix(".md").write_text(
         head + "\n" + "\n".join(table.markdown() for table in tables), encoding="utf-8"
     )
@@ -94,6 +95,15 @@ def _write(tables: list[Table]) -> None:
     for table in tables:
         if table.bars:
             (RESULTS / f"{table.name}.svg").write_text(table.svg(), encoding="utf-8")
+
+
+def _with_those_of_the_day(known: Path, tables: list[Table]) -> list[Table]:
+    """Put new tables into the places of the old ones; sections that were not run stay."""
+    if not known.exists():
+        return tables
+    kept = [Table.of_json(table) for table in json.loads(known.read_text("utf-8"))["tables"]]
+    new = {table.name: table for table in tables}
+    return [new.pop(table.name, table) for table in kept] + list(new.values())
 
 
 def _machine() -> list[str]:

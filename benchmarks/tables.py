@@ -49,6 +49,8 @@ class Table:
         return {
             "name": self.name,
             "title": self.title,
+            "about": self.about,
+            "unit": self.unit,
             "headings": list(self.headings),
             "rows": [list(row) for row in self.rows],
             "targets": [
@@ -57,6 +59,17 @@ class Table:
             ],
             "bars": [list(bar) for bar in self.bars],
         }
+
+    @classmethod
+    def of_json(cls, known: dict[str, Any]) -> Table:
+        """Give a table back that was kept as JSON values."""
+        return cls(
+            known["name"], known["title"], known["about"], known["headings"],
+            [tuple(row) for row in known["rows"]],
+            [(each["wanted"], each["measured"], each["holds"]) for each in known["targets"]],
+            [(name, value) for name, value in known["bars"]],
+            unit=known["unit"],
+        )  # fmt: skip
 
     def svg(self) -> str:
         """Draw the bars: one hue, the values beside them, readable on light and on dark."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from datetime import date
+from os.path import commonprefix
 from typing import TYPE_CHECKING, Final
 
 from certmail.batch import Outcome
@@ -85,7 +86,9 @@ class Roll:
     def __init__(self, paths: Sequence[str]) -> None:
         """Name the files; nothing is known of them yet."""
         many = len(paths)
-        self.paths: Final = _Texts(paths)
+        # Most have their folder in common, and need it once; letter by letter is right here.
+        self._folder = commonprefix(paths)  # noqa: RUF071
+        self._files = _Texts([path[len(self._folder) :] for path in paths])
         self.twins: Final[dict[int, int]] = {}
         """Places whose certificate came before, each with the place where it did."""
         self._names = _Texts([""] * many)
@@ -100,19 +103,23 @@ class Roll:
 
     def __len__(self) -> int:
         """Count the files."""
-        return len(self.paths)
+        return len(self._files)
 
     def __getitem__(self, place: int) -> Checked:
         """Give what the check found; names, dates and digests are empty where it refused."""
         certificate, octets = self._digests_at(place)
         return Checked(
-            self.paths[place],
+            self.path(place),
             self.names(place),
             date.fromordinal(self._ends[place]),
             # In the spelling of the check's facts, with which both are compared.
             certificate.hex().upper(),
             octets.hex().upper(),
         )
+
+    def path(self, place: int) -> str:
+        """Give the name of a file, as it was given."""
+        return self._folder + self._files[place]
 
     def names(self, place: int) -> tuple[str, ...]:
         """Give the names in a bundle's certificate; none where its check refused it."""

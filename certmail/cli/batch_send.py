@@ -112,7 +112,7 @@ def check_all(bench: Workbench, roll: Roll) -> None:
         asyncio.run(
             in_parallel(
                 range(len(roll)),
-                lambda place: _check(bench, roll.paths[place]),
+                lambda place: _check(bench, roll.path(place)),
                 workers=os.cpu_count() or 1,
                 done=done,
             )
@@ -325,7 +325,7 @@ def _rows(batch: Batch) -> Iterator[Row]:
     for place in roll.single():
         yield _told(batch, place)
     for place, first in roll.twins.items():
-        yield replace(_told(batch, first), path=roll.paths[place])
+        yield replace(_told(batch, first), path=roll.path(place))
 
 
 def _told(batch: Batch, place: int) -> Row:
@@ -359,7 +359,7 @@ def _waiting(batch: Batch, place: int) -> Verdict:
 
 def _row(roll: Roll, place: int, verdict: Verdict) -> Row:
     return Row(
-        roll.paths[place],
+        roll.path(place),
         roll.names(place),
         verdict.outcome,
         office.status_of(verdict.outcome, verdict.error),
