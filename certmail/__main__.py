@@ -14,8 +14,6 @@ from certmail import __version__
 OBJECTS_BETWEEN_LOOKS = 20_000
 """So many more objects must there be before Python looks for unused ones: 2 MB of them."""
 
-OUTPUT_LOST = 22
-
 
 def main() -> None:
     """Run the command line and end the process with its exit status."""
@@ -44,7 +42,9 @@ def _end(status: int, last_words: str = "") -> None:
         sys.stdout.flush()
         sys.stderr.flush()
     except OSError:
-        status = status or OUTPUT_LOST
+        from certmail.cli.entry import LOST  # noqa: PLC0415 - as above
+
+        status = status or LOST
     os._exit(status)
 
 

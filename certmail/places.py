@@ -17,31 +17,26 @@ _NAME: Final = "certmail"
 
 def settings_folder() -> Path:
     """Tell where the settings file lies when nothing names another."""
-    found = _on_linux("XDG_CONFIG_HOME", otherwise=".config")
-    if found is None:
-        import platformdirs  # noqa: PLC0415 - see above
-
-        return Path(platformdirs.user_config_dir(_NAME, appauthor=False))
-    return found
+    return _folder("XDG_CONFIG_HOME", ".config", elsewhere="user_config_dir")
 
 
 def state_folder() -> Path:
     """Tell where certmail remembers things for this user."""
-    found = _on_linux("XDG_STATE_HOME", otherwise=".local/state")
-    if found is None:
-        import platformdirs  # noqa: PLC0415 - see above
-
-        return Path(platformdirs.user_state_dir(_NAME, appauthor=False))
-    return found
+    return _folder("XDG_STATE_HOME", ".local/state", elsewhere="user_state_dir")
 
 
 def data_folder() -> Path:
     """Tell where what was fetched is kept."""
-    found = _on_linux("XDG_DATA_HOME", otherwise=".local/share")
+    return _folder("XDG_DATA_HOME", ".local/share", elsewhere="user_data_dir")
+
+
+def _folder(variable: str, otherwise: str, *, elsewhere: str) -> Path:
+    """Give the specification's folder, or what a function of ``platformdirs`` tells."""
+    found = _on_linux(variable, otherwise=otherwise)
     if found is None:
         import platformdirs  # noqa: PLC0415 - see above
 
-        return Path(platformdirs.user_data_dir(_NAME, appauthor=False))
+        found = Path(getattr(platformdirs, elsewhere)(_NAME, appauthor=False))
     return found
 
 
